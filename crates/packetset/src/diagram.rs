@@ -1,0 +1,339 @@
+//! The interval decision diagram: hash-consed multi-way nodes with sorted interval edges.
+
+use crate::{Cube, Field, Point};
+use hashbrown::HashTable;
+use rustc_hash::{FxHashMap, FxHasher};
+use std::hash::{Hash, Hasher};
+use tillgate_model::Ranges;
+
+/// A function from points to leaf values. Equal ids of one [`Diagram`] are equal functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Node(u32);
+
+const LEAF: u32 = 1 << 31;
+
+impl Node {
+    /// The constant function.
+    pub const fn leaf(value: u32) -> Node {
+        Node(value | LEAF)
+    }
+
+    /// The value, if the function is constant.
+    pub const fn value(self) -> Option<u32> {
+        if self.0 & LEAF != 0 { Some(self.0 & !LEAF) } else { None }
+    }
+}
+
+/// Upper bound of an interval, and where it leads. The lower bound is one past the previous edge's.
+type Edge = (u128, Node);
+
+#[derive(Clone, Copy)]
+struct Inner {
+    field: Field,
+    first: u32,
+    count: u32,
+}
+
+/// The store of nodes. Leaf values are below 2^31.
+#[derive(Default)]
+pub struct Diagram {
+    inner: Vec<Inner>,
+    edges: Vec<Edge>,
+    unique: HashTable<u32>,
+}
+
+impl Diagram {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Number of inner nodes built so far: the measure of memory.
+    pub fn len(&self) -> usize {
+        self.inner.len()
+    }
+
+    /// True when no inner node was built.
+    pub fn is_empty(&self) -> bool {
+        self.inner.is_empty()
+    }
+
+    fn edges(&self, inner: Inner) -> &[Edge] {
+        &self.edges[inner.first as usize..(inner.first + inner.count) as usize]
+    }
+
+    fn level(&self, node: Node) -> usize {
+        match node.value() {
+            Some(_) => Field::ALL.len(),
+            None => self.inner[node.0 as usize].field as usize,
+        }
+    }
+
+    /// A node from sorted edges that cover the field's domain; joins neighbours that lead to the same place.
+    fn node(&mut self, field: Field, list: &mut Vec<Edge>) -> Node {
+        list.dedup_by(|next, kept| {
+            let same = next.1 == kept.1;
+            if same {
+                kept.0 = next.0;
+            }
+            same
+        });
+        if let [(_, only)] = list.as_slice() {
+            return *only;
+        }
+        let hash = |field: Field, edges: &[Edge]| {
+            let mut hasher = FxHasher::default();
+            (field as u8).hash(&mut hasher);
+            for (hi, node) in edges {
+                hasher.write_u64(*hi as u64);
+                hasher.write_u64((*hi >> 64) as u64);
+                hasher.write_u32(node.0);
+            }
+            hasher.finish()
+        };
+        let key = hash(field, list);
+        let found = self.unique.find(key, |&at| {
+            let inner = self.inner[at as usize];
+            inner.field == field && self.edges(inner) == list.as_slice()
+        });
+        if let Some(&at) = found {
+            return Node(at);
+        }
+        let at = self.inner.len() as u32;
+        assert!(at < LEAF, "a diagram holds at most 2^31 nodes");
+        self.inner.push(Inner { field, first: self.edges.len() as u32, count: list.len() as u32 });
+        self.edges.extend_from_slice(list);
+        let (inner, edges) = (&self.inner, &self.edges);
+        self.unique.insert_unique(key, at, |&other| {
+            let i = inner[other as usize];
+            hash(i.field, &edges[i.first as usize..(i.first + i.count) as usize])
+        });
+        Node(at)
+    }
+
+    /// `inside` on the points of the cube, `outside` elsewhere.
+    pub fn cube(&mut self, cube: &Cube, inside: u32, outside: u32) -> Node {
+        let mut node = Node::leaf(inside);
+        let outside = Node::leaf(outside);
+        let mut list = Vec::new();
+        for (field, ranges) in cube.constraints().iter().rev() {
+            list.clear();
+            let mut next = 0u128;
+            for &(lo, hi) in ranges.as_slice() {
+                if lo > next {
+                    list.push((lo - 1, outside));
+                }
+                list.push((hi, node));
+                next = hi.saturating_add(1);
+            }
+            if ranges.as_slice().last().is_some_and(|r| r.1 < field.maximum()) {
+                list.push((field.maximum(), outside));
+            }
+            node = self.node(*field, &mut list);
+        }
+        node
+    }
+
+    /// 1 on the points of any of the cubes, 0 elsewhere; balanced.
+    pub fn union(&mut self, cubes: &[Cube]) -> Node {
+        match cubes {
+            [] => Node::leaf(0),
+            [one] => self.cube(one, 1, 0),
+            _ => {
+                let (a, b) = cubes.split_at(cubes.len() / 2);
+                let (a, b) = (self.union(a), self.union(b));
+                self.zip(a, b, |x, y| x | y)
+            }
+        }
+    }
+
+    /// The function `point -> op(a(point), b(point))`.
+    pub fn zip(&mut self, a: Node, b: Node, op: impl Fn(u32, u32) -> u32 + Copy) -> Node {
+        self.zip_cached(a, b, op, &mut FxHashMap::default())
+    }
+
+    fn zip_cached(
+        &mut self,
+        a: Node,
+        b: Node,
+        op: impl Fn(u32, u32) -> u32 + Copy,
+        cache: &mut FxHashMap<(Node, Node), Node>,
+    ) -> Node {
+        if let (Some(x), Some(y)) = (a.value(), b.value()) {
+            return Node::leaf(op(x, y));
+        }
+        if let Some(&done) = cache.get(&(a, b)) {
+            return done;
+        }
+        let level = self.level(a).min(self.level(b));
+        let field = Field::ALL[level];
+        let side = |node: Node, store: &Self| match store.level(node) == level {
+            true => Some(store.inner[node.0 as usize]),
+            false => None,
+        };
+        let (left, right) = (side(a, self), side(b, self));
+        let mut list = Vec::new();
+        let (mut i, mut j) = (0, 0);
+        loop {
+            let whole = |node: Node| (field.maximum(), node);
+            let x = left.map_or(whole(a), |inner| self.edges(inner)[i]);
+            let y = right.map_or(whole(b), |inner| self.edges(inner)[j]);
+            let hi = x.0.min(y.0);
+            let child = self.zip_cached(x.1, y.1, op, cache);
+            list.push((hi, child));
+            if hi == field.maximum() {
+                break;
+            }
+            i += usize::from(x.0 == hi);
+            j += usize::from(y.0 == hi);
+        }
+        let node = self.node(field, &mut list);
+        cache.insert((a, b), node);
+        node
+    }
+
+    /// The function `point -> op(a(point))`.
+    pub fn map(&mut self, a: Node, op: impl Fn(u32) -> u32 + Copy) -> Node {
+        self.zip(a, Node::leaf(0), |x, _| op(x))
+    }
+
+    /// `yes` where `guard` is not 0, `no` elsewhere.
+    pub fn choose(&mut self, guard: Node, yes: Node, no: Node) -> Node {
+        // Two steps with a hole: leaf values stay below 2^30 for this.
+        const HOLE: u32 = LEAF - 1;
+        let part = self.zip(guard, yes, |g, x| if g != 0 { x } else { HOLE });
+        self.zip(part, no, |p, x| if p == HOLE { x } else { p })
+    }
+
+    /// The function with a field fixed to a value; it no longer depends on that field.
+    pub fn fix(&mut self, a: Node, field: Field, value: u128) -> Node {
+        self.fold(a, field, &Ranges::single(value), |x, _| x)
+    }
+
+    /// Combines the function over all values of a field within `ranges` (not empty); the result no longer
+    /// depends on that field. `op` must be associative, commutative and idempotent.
+    pub fn fold(
+        &mut self,
+        a: Node,
+        field: Field,
+        ranges: &Ranges,
+        op: impl Fn(u32, u32) -> u32 + Copy,
+    ) -> Node {
+        self.fold_cached(a, field, ranges, op, &mut FxHashMap::default())
+    }
+
+    fn fold_cached(
+        &mut self,
+        a: Node,
+        field: Field,
+        ranges: &Ranges,
+        op: impl Fn(u32, u32) -> u32 + Copy,
+        cache: &mut FxHashMap<Node, Node>,
+    ) -> Node {
+        if self.level(a) > field as usize {
+            return a;
+        }
+        if let Some(&done) = cache.get(&a) {
+            return done;
+        }
+        let inner = self.inner[a.0 as usize];
+        let list: Vec<Edge> = self.edges(inner).to_vec();
+        let node = if inner.field == field {
+            let mut next = 0u128;
+            let mut result: Option<Node> = None;
+            for (hi, child) in list {
+                if ranges.meets(&Ranges::span(next, hi)) {
+                    result = Some(match result {
+                        None => child,
+                        Some(sofar) => self.zip(sofar, child, op),
+                    });
+                }
+                next = hi.saturating_add(1);
+            }
+            result.unwrap_or(a)
+        } else {
+            let mut out: Vec<Edge> =
+                list.into_iter().map(|(hi, c)| (hi, self.fold_cached(c, field, ranges, op, cache))).collect();
+            self.node(inner.field, &mut out)
+        };
+        cache.insert(a, node);
+        node
+    }
+
+    /// The value at a point.
+    pub fn eval(&self, mut node: Node, point: &Point) -> u32 {
+        loop {
+            if let Some(value) = node.value() {
+                return value;
+            }
+            let inner = self.inner[node.0 as usize];
+            let edges = self.edges(inner);
+            node = edges[edges.partition_point(|e| e.0 < point[inner.field as usize])].1;
+        }
+    }
+
+    /// Whether some point has a value that satisfies `want`.
+    pub fn any(&self, node: Node, want: impl Fn(u32) -> bool + Copy) -> bool {
+        !self.paths(node, want, 1).is_empty()
+    }
+
+    /// Up to `limit` disjoint cubes whose points all have one value that satisfies `want`, with that value,
+    /// in a fixed order. Each is one path through the diagram.
+    pub fn paths(&self, node: Node, want: impl Fn(u32) -> bool + Copy, limit: usize) -> Vec<(Cube, u32)> {
+        let mut live = FxHashMap::default();
+        let mut out = Vec::new();
+        self.walk(node, want, limit, &mut Cube::all(), &mut live, &mut out);
+        out
+    }
+
+    fn reaches(&self, node: Node, want: impl Fn(u32) -> bool + Copy, live: &mut FxHashMap<Node, bool>) -> bool {
+        if let Some(value) = node.value() {
+            return want(value);
+        }
+        if let Some(&known) = live.get(&node) {
+            return known;
+        }
+        let found = self.edges(self.inner[node.0 as usize]).iter().any(|e| self.reaches(e.1, want, live));
+        live.insert(node, found);
+        found
+    }
+
+    fn walk(
+        &self,
+        node: Node,
+        want: impl Fn(u32) -> bool + Copy,
+        limit: usize,
+        sofar: &mut Cube,
+        live: &mut FxHashMap<Node, bool>,
+        out: &mut Vec<(Cube, u32)>,
+    ) {
+        if out.len() >= limit {
+            return;
+        }
+        if let Some(value) = node.value() {
+            if want(value) {
+                out.push((sofar.clone(), value));
+            }
+            return;
+        }
+        if !self.reaches(node, want, live) {
+            return;
+        }
+        let inner = self.inner[node.0 as usize];
+        // Edges to the same child are one range set, so that a path is as wide as it can be.
+        let mut children: Vec<(Node, Vec<(u128, u128)>)> = Vec::new();
+        let mut next = 0u128;
+        for &(hi, child) in self.edges(inner) {
+            match children.iter_mut().find(|(c, _)| *c == child) {
+                Some((_, list)) => list.push((next, hi)),
+                None => children.push((child, vec![(next, hi)])),
+            }
+            next = hi.saturating_add(1);
+        }
+        for (child, list) in children {
+            if let Some(mut narrowed) = sofar.clone().with(inner.field, &Ranges::from_unsorted(list)) {
+                self.walk(child, want, limit, &mut narrowed, live, out);
+            }
+        }
+    }
+}
