@@ -272,6 +272,22 @@ impl Diagram {
         }
     }
 
+    /// The values the function takes, sorted.
+    pub fn values(&self, node: Node) -> Vec<u32> {
+        let (mut seen, mut todo, mut out) = (FxHashMap::default(), vec![node], Vec::new());
+        while let Some(node) = todo.pop() {
+            if seen.insert(node, ()).is_some() {
+                continue;
+            }
+            match node.value() {
+                Some(value) => out.push(value),
+                None => todo.extend(self.edges(self.inner[node.0 as usize]).iter().map(|e| e.1)),
+            }
+        }
+        out.sort_unstable();
+        out
+    }
+
     /// Whether some point has a value that satisfies `want`.
     pub fn any(&self, node: Node, want: impl Fn(u32) -> bool + Copy) -> bool {
         !self.paths(node, want, 1).is_empty()

@@ -1,1 +1,48 @@
-//! x
+//! Firewall platforms: syntax only, text ↔ rule set. One folder per platform, one line in the registry.
+//!
+//! Platforms decide nothing: `ruleset` reasons, and knows no syntax. Pure: files a configuration includes are
+//! asked for through [`Includes`].
+
+pub mod nftables;
+mod registry;
+
+pub use registry::{PLATFORMS, Platform, recognise};
+
+use std::sync::Arc;
+use tillgate_model::{Diagnostic, SourceFile};
+use tillgate_ruleset::RuleSet;
+
+/// Files that a configuration asks for.
+pub trait Includes {
+    /// The files a pattern stands for, in order. `Err` says why they cannot be had.
+    fn include(&self, pattern: &str) -> Result<Vec<Arc<SourceFile>>, IncludeError>;
+}
+
+/// Why an include cannot be followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IncludeError {
+    /// There is no such file.
+    NotFound,
+    /// It lies outside the configuration's folder; nothing there is read or quoted.
+    Outside,
+    /// It is no regular text file.
+    Unreadable,
+}
+
+/// A configuration without further files.
+pub struct NoIncludes;
+
+impl Includes for NoIncludes {
+    fn include(&self, _pattern: &str) -> Result<Vec<Arc<SourceFile>>, IncludeError> {
+        Err(IncludeError::NotFound)
+    }
+}
+
+/// What reading a configuration gave.
+#[derive(Debug)]
+pub struct Parsed {
+    /// The rules; with errors, as far as they could be read.
+    pub rules: RuleSet,
+    /// Errors and warnings, sorted.
+    pub diagnostics: Vec<Diagnostic>,
+}

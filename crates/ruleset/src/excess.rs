@@ -1,0 +1,411 @@
+//! What is permitted beyond the intent: between segments, from and to the internet, to the firewall itself.
+
+use crate::allowed::{allowed_cubes, never_excess};
+use crate::judge::Judge;
+use crate::outcome::Outcomes;
+use crate::path::Way;
+use crate::program::RuleId;
+use crate::trace::span_of;
+use crate::witness;
+use std::collections::{BTreeMap, BTreeSet};
+use tillgate_estate::Role;
+use tillgate_model::{Evidence, Family, Finding, FindingId, Proof, Protocol, Ranges, State, Subject, Text};
+use tillgate_packetset::{Cube, Field, Node};
+
+/// Rules reported per pair of sides before the rest is summed up.
+const MOST_RULES: usize = 128;
+
+/// Ports by which firewalls are managed: SSH, Telnet, HTTP(S) and its usual alternatives, WinBox, SNMP over TCP.
+const MANAGEMENT_PORTS: [u16; 9] = [22, 23, 80, 443, 4433, 8080, 8291, 8443, 10443];
+
+/// Where packets come from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum From {
+    Zone(usize),
+    Uplink(String),
+    /// An interface the configuration names and the estate does not know.
+    Foreign(String),
+}
+
+/// Where packets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum To {
+    Zone(usize),
+    Uplinks,
+    Firewall,
+}
+
+impl Judge<'_> {
+    fn sides(&self) -> Vec<From> {
+        let topology = &self.intent.topology;
+        let mut out: Vec<From> = (0..topology.zones.len()).map(From::Zone).collect();
+        out.extend(topology.uplinks.iter().cloned().map(From::Uplink));
+        let known = |name: &str| {
+            name == "lo" || topology.uplinks.iter().any(|u| u == name) || topology.zones.iter().any(|z| z.interface == name)
+        };
+        // A wildcard stands for names that do not exist here unless nothing else has its prefix.
+        let names = self.program.universe.interfaces().map(|(_, n)| n.to_string());
+        out.extend(names.filter(|n| !known(n) && !n.ends_with('*')).map(From::Foreign));
+        out
+    }
+
+    fn name(&self, from: &From) -> String {
+        match from {
+            From::Zone(at) => self.intent.topology.zones[*at].name.clone(),
+            From::Uplink(_) => "internet".into(),
+            From::Foreign(name) => name.clone(),
+        }
+    }
+
+    fn interface(&self, from: &From) -> u128 {
+        let name = match from {
+            From::Zone(at) => &self.intent.topology.zones[*at].interface,
+            From::Uplink(name) | From::Foreign(name) => name,
+        };
+        self.program.universe.interface(name)
+    }
+
+    /// Sources that belong on a side.
+    fn sources(&self, from: &From, family: Family) -> Ranges {
+        let topology = &self.intent.topology;
+        match from {
+            From::Zone(at) => topology.zones[*at].ranges(family).subtract(&topology.gateways(family)),
+            From::Uplink(_) => topology.inside(family).complement(family.max_address()),
+            From::Foreign(_) => Ranges::full(family.max_address()),
+        }
+    }
+
+    fn is_pos(&self, at: usize) -> bool {
+        self.intent.topology.zones[at].role == Role::Pos
+    }
+
+    fn devices_in(&self, zone: usize, family: Family) -> Ranges {
+        let here = self.intent.devices.iter().filter(|(_, z, f, _)| *z == zone && *f == family);
+        here.fold(Ranges::empty(), |all, (_, _, _, ranges)| all.union(ranges))
+    }
+
+    /// What is judged between two sides (design section 6, scope), as boxes of translated packets.
+    /// `None` when nothing is.
+    fn scope(&self, from: &From, to: To, family: Family) -> Option<Vec<Cube>> {
+        let device_source = |at: usize| Cube::all().with(Field::Source, &self.devices_in(at, family));
+        let device_target = |at: usize| Cube::all().with(Field::Destination, &self.devices_in(at, family));
+        match (from, to) {
+            (From::Zone(a), To::Zone(b)) if *a == b => None,
+            (From::Zone(a), _) if self.is_pos(*a) => Some(vec![Cube::all()]),
+            (_, To::Zone(b)) if self.is_pos(b) => Some(vec![Cube::all()]),
+            (_, To::Firewall) => Some(vec![Cube::all()]),
+            (From::Zone(a), To::Zone(b)) => Some(device_source(*a).into_iter().chain(device_target(b)).collect()),
+            (From::Zone(a), To::Uplinks) if self.intent.topology.zones[*a].internet => None,
+            (From::Zone(a), To::Uplinks) => device_source(*a).map(|c| vec![c]),
+            (_, To::Zone(b)) => device_target(b).map(|c| vec![c]),
+            (_, To::Uplinks) => None,
+        }
+    }
+
+    fn between(&self, from: &From, to: To, family: Family, sources: &Ranges) -> Vec<Cube> {
+        let topology = &self.intent.topology;
+        let universe = &self.program.universe;
+        let base = Cube::all()
+            .at(Field::Input, self.interface(from))
+            .and_then(|c| c.at(Field::State, State::New as u128))
+            .and_then(|c| c.at(Field::Family, family as u128))
+            .and_then(|c| c.with(Field::Source, sources))
+            .and_then(|c| c.with(Field::Destination, &Ranges::full(family.max_address())))
+            .and_then(|c| c.with(Field::Name, &universe.all_names()));
+        let Some(base) = base else { return Vec::new() };
+        match to {
+            To::Firewall => vec![base],
+            To::Zone(at) => base.at(Field::Output, universe.interface(&topology.zones[at].interface)).into_iter().collect(),
+            To::Uplinks => topology
+                .uplinks
+                .iter()
+                .filter_map(|u| base.clone().at(Field::Output, universe.interface(u)))
+                .collect(),
+        }
+    }
+
+    /// 1 on the translated packets that are judged: routed so, in scope, well formed, and not in `except`.
+    fn within(&mut self, to: To, family: Family, scope: &[Cube], except: &[Cube]) -> Node {
+        let routing = match to {
+            To::Firewall => Node::leaf(1),
+            _ => self.program.routing(family),
+        };
+        let diagram = &mut self.program.diagram;
+        let scope = diagram.union(scope);
+        let mut node = diagram.zip(routing, scope, |a, b| a & b);
+        // ICMP type and code are one byte each.
+        let wide = Ranges::span(256, 65535);
+        let icmp = Ranges::from_unsorted(vec![(1, 1), (58, 58)]);
+        for field in [Field::SourcePort, Field::DestinationPort] {
+            if let Some(cube) = Cube::all().with(Field::Protocol, &icmp).and_then(|c| c.with(field, &wide)) {
+                let odd = diagram.cube(&cube, 0, 1);
+                node = diagram.zip(node, odd, |a, b| a & b);
+            }
+        }
+        let except = diagram.union(except);
+        diagram.zip(node, except, |a, b| a & (1 - b))
+    }
+
+    /// Everything permitted beyond the intent, one finding per rule and pair of sides.
+    pub fn excess(&mut self) {
+        let forward = allowed_cubes(self.intent, &self.program.universe, false);
+        let mut local = allowed_cubes(self.intent, &self.program.universe, true);
+        local.extend(never_excess(&self.intent.topology, &self.program.universe));
+        let mut found: BTreeMap<(String, To, RuleId), Finding> = BTreeMap::new();
+        let targets: Vec<To> = (0..self.intent.topology.zones.len()).map(To::Zone).chain([To::Uplinks, To::Firewall]).collect();
+        for from in self.sides() {
+            for &to in &targets {
+                for family in Family::BOTH {
+                    let Some(scope) = self.scope(&from, to, family) else { continue };
+                    let sources = self.sources(&from, family);
+                    let except = if to == To::Firewall { &local } else { &forward };
+                    let within = self.within(to, family, &scope, except);
+                    for question in self.between(&from, to, family, &sources) {
+                        self.pair(&from, to, &question, within, &mut found);
+                    }
+                }
+            }
+        }
+        self.findings.extend(found.into_values());
+    }
+
+    fn pair(
+        &mut self,
+        from: &From,
+        to: To,
+        question: &Cube,
+        within: Node,
+        found: &mut BTreeMap<(String, To, RuleId), Finding>,
+    ) {
+        let way = if to == To::Firewall { Way::Local } else { Way::Forward };
+        let mut rules: BTreeSet<RuleId> = BTreeSet::new();
+        let mut more = None;
+        loop {
+            let node = self.ask(way, question, within);
+            let paths = self.program.diagram.paths(node, |v| Outcomes(v).may_accept_unmarked(), 32);
+            let before = rules.len();
+            for (cube, value) in &paths {
+                let shown = self.show(cube);
+                match shown.trace.decider {
+                    Some(rule) => {
+                        rules.insert(rule);
+                    }
+                    None => more = more.or(Some((shown, *value))),
+                }
+            }
+            if paths.is_empty() || rules.len() == before || rules.len() >= MOST_RULES {
+                if !paths.is_empty() && more.is_none() {
+                    more = paths.first().map(|(cube, value)| (self.show(cube), *value));
+                }
+                break;
+            }
+            self.program.marked.extend(rules.iter().copied());
+        }
+        self.program.marked.clear();
+        for rule in rules {
+            self.program.marked.insert(rule);
+            let node = self.ask(way, question, within);
+            self.program.marked.clear();
+            let finding = self.classify(from, to, rule, node);
+            if let Some(finding) = finding {
+                let key = (self.name(from), to, rule);
+                let known = found.entry(key).or_insert_with(|| finding.clone());
+                // Proved in one family or on one uplink is proved.
+                if finding.proof < known.proof {
+                    *known = finding;
+                }
+            }
+        }
+        if let Some((shown, value)) = more {
+            let proof = if Outcomes(value).must_accept() { Proof::Proved } else { Proof::Possible };
+            let text = Text::new("finding-excess-more").arg("from", self.name(from)).arg("to", self.to_name(to));
+            let finding = Finding::new(self.id_of_pair(from, to), self.subject(from, to), text).proof(proof);
+            let finding = self.with_evidence(finding, &shown);
+            found.entry((self.name(from), to, (usize::MAX, usize::MAX))).or_insert(finding);
+        }
+    }
+
+    fn to_name(&self, to: To) -> String {
+        match to {
+            To::Zone(at) => self.intent.topology.zones[at].name.clone(),
+            To::Uplinks => "internet".into(),
+            To::Firewall => "firewall".into(),
+        }
+    }
+
+    fn subject(&self, from: &From, to: To) -> Subject {
+        Subject { segment: Some(self.name(from)), peer: Some(self.to_name(to)), ..Subject::default() }
+    }
+
+    fn id_of_pair(&self, from: &From, to: To) -> FindingId {
+        match (from, to) {
+            (From::Uplink(_), To::Zone(_)) => FindingId::InboundFromInternet,
+            (_, To::Zone(_)) => FindingId::SegmentExposed,
+            _ => FindingId::ExcessPermit,
+        }
+    }
+
+    /// The finding for one rule's share of an excess: its accepted packets are marked in `node`.
+    fn classify(&mut self, from: &From, to: To, rule: RuleId, node: Node) -> Option<Finding> {
+        let marked = |v: u32| v >> 8 & 0xf != 0;
+        let diagram = &mut self.program.diagram;
+        let share = diagram.map(node, |v| if marked(v) { v } else { 0 });
+        let narrowed = |judge: &mut Self, cube: Option<Cube>| {
+            let Some(cube) = cube else { return Node::leaf(0) };
+            let inside = judge.program.diagram.cube(&cube, 1, 0);
+            judge.program.diagram.choose(inside, share, Node::leaf(0))
+        };
+        let tcp = Cube::all().at(Field::Protocol, Protocol::TCP.0 as u128);
+        let ports: Ranges = MANAGEMENT_PORTS.iter().map(|p| (*p as u128, *p as u128)).collect();
+        let manages = narrowed(self, tcp.and_then(|c| c.with(Field::DestinationPort, &ports)));
+        let manages = to == To::Firewall && self.program.diagram.any(manages, |v| v != 0);
+        let declared = match from {
+            From::Zone(at) => {
+                let by_family = Family::BOTH.map(|f| {
+                    Cube::all().at(Field::Family, f as u128).and_then(|c| c.with(Field::Source, &self.devices_in(*at, f)))
+                });
+                by_family.into_iter().any(|cube| {
+                    let node = narrowed(self, cube);
+                    self.program.diagram.any(node, |v| v != 0)
+                })
+            }
+            _ => true,
+        };
+        let any_any = self.is_any_any(rule);
+        let pos = matches!(from, From::Zone(at) if self.is_pos(*at));
+        let id = match (from, to) {
+            (_, To::Zone(_)) => self.id_of_pair(from, to),
+            (_, To::Firewall) if manages => FindingId::ManagementExposed,
+            (_, To::Uplinks) if any_any => FindingId::RuleAnyAny,
+            _ if pos && !declared => FindingId::SourceTooWide,
+            _ => FindingId::ExcessPermit,
+        };
+        // Show what a person fears first: management for management, certain packets before possible ones.
+        let shown_node = if id == FindingId::ManagementExposed {
+            narrowed(self, Cube::all().at(Field::Protocol, Protocol::TCP.0 as u128).and_then(|c| c.with(Field::DestinationPort, &ports)))
+        } else {
+            share
+        };
+        let diagram = &self.program.diagram;
+        let sure = diagram.paths(shown_node, |v| v != 0 && Outcomes(v).must_accept(), 1).into_iter().next();
+        let proof = if sure.is_some() { Proof::Proved } else { Proof::Possible };
+        let (cube, _) = sure.or_else(|| diagram.paths(shown_node, |v| v != 0, 1).into_iter().next())?;
+        let shown = self.show(&cube);
+        let message = match id {
+            FindingId::InboundFromInternet => "finding-inbound-from-internet",
+            FindingId::ManagementExposed => "finding-management-exposed",
+            FindingId::SegmentExposed => "finding-segment-exposed",
+            FindingId::RuleAnyAny => "finding-rule-any-any",
+            FindingId::SourceTooWide => "finding-source-too-wide",
+            _ => "finding-excess-permit",
+        };
+        let text = Text::new(message).arg("from", self.name(from)).arg("to", self.to_name(to));
+        let mut finding = Finding::new(id, self.subject(from, to), text).proof(proof).evidence(Evidence::Packet(shown.packet));
+        let translated = shown.trace.steps.iter().find(|s| matches!(s.effect, crate::trace::Effect::Translate(_)));
+        if let Some(span) = span_of(self.program.rules, rule) {
+            finding = finding.evidence(Evidence::Rule(span));
+        }
+        if let Some(step) = translated {
+            finding = finding.evidence(Evidence::Rule(step.span.clone()));
+        }
+        if proof == Proof::Possible
+            && let Some(step) = shown.trace.steps.iter().find(|s| !s.certain)
+            && Some(&step.span) != finding.line()
+        {
+            finding = finding.evidence(Evidence::Rule(step.span.clone()));
+        }
+        Some(finding.evidence(Evidence::Box(witness::display(&cube, &self.program.universe))))
+    }
+
+    /// A rule without service and destination, or a policy.
+    fn is_any_any(&self, (chain, index): RuleId) -> bool {
+        let Some(rule) = self.program.rules.chains[chain].rules.get(index) else { return true };
+        let fields = [Field::Protocol, Field::DestinationPort, Field::Destination];
+        rule.when.terms.is_empty() && fields.iter().all(|f| rule.when.cube.ranges(*f).is_none())
+    }
+
+    /// Forged sources must not pass: foreign addresses from a terminal segment, the terminals' from elsewhere.
+    pub fn spoofing(&mut self) {
+        let zones = self.intent.topology.zones.len();
+        for from in self.sides() {
+            if matches!(from, From::Foreign(_)) {
+                continue;
+            }
+            let mut shown = None;
+            for family in Family::BOTH {
+                let own = self.sources(&from, family);
+                // Link-local and unspecified sources are not routed.
+                let unrouted = match family {
+                    Family::V4 => Ranges::single(0),
+                    Family::V6 => Ranges::span(0xfe80 << 112, (0xfec0u128 << 112) - 1).union(&Ranges::single(0)),
+                };
+                let gateways = self.intent.topology.gateways(family);
+                let forged = own.union(&unrouted).union(&gateways).complement(family.max_address());
+                let pos = (0..zones).filter(|z| self.is_pos(*z));
+                let terminals = pos.fold(Ranges::empty(), |all, z| all.union(&self.intent.topology.zones[z].ranges(family)));
+                for to in (0..zones).map(To::Zone).chain([To::Uplinks]) {
+                    let forged = match (&from, to) {
+                        (From::Zone(a), To::Zone(b)) if *a == b => continue,
+                        (From::Uplink(_), To::Uplinks) => continue,
+                        (From::Zone(a), _) if self.is_pos(*a) => forged.clone(),
+                        (_, To::Zone(b)) if self.is_pos(b) => forged.clone(),
+                        _ => forged.intersect(&terminals),
+                    };
+                    let within = self.within(to, family, &[Cube::all()], &[]);
+                    for question in self.between(&from, to, family, &forged) {
+                        let node = self.ask(Way::Forward, &question, within);
+                        let diagram = &self.program.diagram;
+                        let sure = diagram.paths(node, |v| Outcomes(v).must_accept(), 1).into_iter().next();
+                        let path = sure.or_else(|| diagram.paths(node, |v| Outcomes(v).may_accept(), 1).into_iter().next());
+                        if let Some((cube, value)) = path {
+                            let proof = if Outcomes(value).must_accept() { Proof::Proved } else { Proof::Possible };
+                            let better = shown.as_ref().is_none_or(|(p, _)| proof < *p);
+                            if better {
+                                shown = Some((proof, self.show(&cube)));
+                            }
+                        }
+                    }
+                }
+            }
+            if let Some((proof, shown)) = shown {
+                let text = Text::new("finding-anti-spoofing-missing").arg("from", self.name(&from));
+                let subject = Subject { segment: Some(self.name(&from)), ..Subject::default() };
+                let finding = Finding::new(FindingId::AntiSpoofingMissing, subject, text).proof(proof);
+                let finding = self.with_evidence(finding, &shown);
+                self.findings.push(finding);
+            }
+        }
+    }
+
+    /// Denied packets in scope leave a trace in a log; one finding per line that denies in silence.
+    pub fn logging(&mut self) {
+        let targets: Vec<To> = (0..self.intent.topology.zones.len()).map(To::Zone).chain([To::Uplinks, To::Firewall]).collect();
+        let mut lines: BTreeMap<RuleId, Finding> = BTreeMap::new();
+        let quiet = never_excess(&self.intent.topology, &self.program.universe);
+        for from in self.sides() {
+            for &to in &targets {
+                for family in Family::BOTH {
+                    let Some(scope) = self.scope(&from, to, family) else { continue };
+                    let sources = self.sources(&from, family);
+                    let except: &[Cube] = if to == To::Firewall { &quiet } else { &[] };
+                    let within = self.within(to, family, &scope, except);
+                    for question in self.between(&from, to, family, &sources) {
+                        let way = if to == To::Firewall { Way::Local } else { Way::Forward };
+                        let node = self.ask(way, &question, within);
+                        for (cube, _) in self.program.diagram.paths(node, |v| Outcomes(v).drops_silently(), 16) {
+                            let shown = self.show(&cube);
+                            let Some(rule) = shown.trace.decider else { continue };
+                            if lines.contains_key(&rule) {
+                                continue;
+                            }
+                            let text = Text::new("finding-deny-not-logged").arg("from", self.name(&from)).arg("to", self.to_name(to));
+                            let finding = Finding::new(FindingId::DenyNotLogged, self.subject(&from, to), text);
+                            lines.insert(rule, self.with_evidence(finding, &shown));
+                        }
+                    }
+                }
+            }
+        }
+        self.findings.extend(lines.into_values());
+    }
+}

@@ -1,0 +1,201 @@
+//! Whole ways through the firewall: prerouting, translation, routing, the deciding hook, postrouting.
+//!
+//! A question is a box of packets as they arrive; the answer maps each of its points to [`Outcomes`], 0 where
+//! the point is no packet of the question (it would leave elsewhere). Translated packets are followed: the
+//! filter is asked about what they become, and the answer is carried back to what they were.
+
+use crate::outcome::{Exit, Outcomes};
+use crate::program::Program;
+use crate::rules::{Hook, Translation};
+use crate::translate::Step;
+use tillgate_model::{Family, Ranges, State};
+use tillgate_packetset::{Cube, Field, Node};
+
+/// Priority of destination translation (netfilter's `dstnat`).
+const DSTNAT: i32 = -100;
+/// Priority of connection tracking.
+const TRACK: i32 = -200;
+
+/// Which way is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Through the firewall.
+    Forward,
+    /// To the firewall itself.
+    Local,
+    /// To the firewall itself, but only what was redirected there.
+    Redirected,
+}
+
+const ANYTHING: u32 = Outcomes::of(Exit::AcceptRule, 0).0 | Outcomes::of(Exit::Drop, 0).0;
+
+impl Program<'_> {
+    /// Outcomes for the packets of a box. `within` is 1 on the points of interest *after* translation; it must
+    /// say where packets may go ([`Program::routing`]). The box must fix state and family.
+    pub(crate) fn way(&mut self, way: Way, question: &Cube, within: Node) -> Node {
+        let raw = self.hook(Hook::Prerouting, question, (i32::MIN, TRACK - 1));
+        let early = self.hook(Hook::Prerouting, question, (TRACK, DSTNAT));
+        let mut rest = self.after_tracking(way, question, within);
+        let values = self.diagram.values(raw);
+        if values.iter().any(|v| Outcomes(*v).untracked().0) {
+            // What skipped tracking is judged as untracked, and never translated.
+            let other = question.clone().without(Field::State).at(Field::State, State::Untracked as u128);
+            if let Some(other) = other {
+                let untracked = self.after_tracking(way, &other, within);
+                let (may, must) = (
+                    self.diagram.map(raw, |v| u32::from(Outcomes(v).untracked().0)),
+                    self.diagram.map(raw, |v| u32::from(Outcomes(v).untracked().1)),
+                );
+                let either = self.diagram.zip(rest, untracked, |a, b| a | b);
+                let part = self.diagram.choose(may, either, rest);
+                rest = self.diagram.choose(must, untracked, part);
+            }
+        }
+        let pre = self.diagram.zip(raw, early, |a, b| Outcomes(a).and(Outcomes(b)).0);
+        self.diagram.zip(pre, rest, |a, b| Outcomes(a).and(Outcomes(b)).0)
+    }
+
+    fn after_tracking(&mut self, way: Way, question: &Cube, within: Node) -> Node {
+        let new = question.ranges(Field::State) == Some(&Ranges::single(State::New as u128));
+        let cases = match new {
+            true => self.translations(Hook::Prerouting, question),
+            false => vec![(Node::leaf(1), vec![Step::None])],
+        };
+        let mut result = Node::leaf(0);
+        for (guard, steps) in cases {
+            let mut possible = Node::leaf(0);
+            for step in steps {
+                let one = match step {
+                    Step::To(translation) => self.translated(way, question, within, &translation),
+                    Step::Drop => Node::leaf(Outcomes::of(Exit::Drop, 0).0),
+                    Step::Unknown => Node::leaf(ANYTHING),
+                    Step::None | Step::Return | Step::Keep => self.plain(way, question, within),
+                };
+                possible = self.diagram.zip(possible, one, |a, b| a | b);
+            }
+            result = self.diagram.choose(guard, possible, result);
+        }
+        result
+    }
+
+    fn plain(&mut self, way: Way, question: &Cube, within: Node) -> Node {
+        if way == Way::Redirected {
+            return Node::leaf(0);
+        }
+        let Some(mut view) = question.clone().at(Field::Translated, 0) else { return Node::leaf(0) };
+        if way == Way::Local
+            && let Some(narrowed) = view.clone().with(Field::Destination, &self.local_destinations(family_of(question)))
+        {
+            view = narrowed;
+        }
+        let node = self.filters(way, &view);
+        let node = self.diagram.zip(within, node, |w, v| if w != 0 { v } else { 0 });
+        // Points outside the narrowed view are no packets of this way.
+        let inside = self.diagram.cube(&view.without(Field::Translated), 1, 0);
+        let node = self.diagram.choose(inside, node, Node::leaf(0));
+        self.diagram.fix(node, Field::Translated, 0)
+    }
+
+    /// The filter's answer about what packets become, as a function of what they were.
+    fn translated(&mut self, way: Way, question: &Cube, within: Node, translation: &Translation) -> Node {
+        let family = family_of(question);
+        let (addresses, ports) = match translation {
+            Translation::Source => return self.plain(way, question, within),
+            Translation::Redirect { ports } => {
+                if way == Way::Forward {
+                    return Node::leaf(0);
+                }
+                // The kernel uses the first address of the ingress interface.
+                let own = match (self.topology, question.ranges(Field::Input).and_then(Ranges::only)) {
+                    (Some(topology), Some(number)) => topology
+                        .zones
+                        .iter()
+                        .find(|z| self.universe.interface(&z.interface) == number)
+                        .map(|z| z.gateway_ranges(family)),
+                    _ => None,
+                };
+                let own = own.filter(|r| !r.is_empty()).unwrap_or_else(|| self.local_destinations(family));
+                (own, *ports)
+            }
+            Translation::Destination { addresses, ports } => {
+                let target = match addresses {
+                    Some((f, _, _)) if *f != family => return Node::leaf(0),
+                    Some((_, lo, hi)) => Ranges::span(*lo, *hi),
+                    None => question
+                        .ranges(Field::Destination)
+                        .cloned()
+                        .unwrap_or_else(|| Ranges::full(family.max_address())),
+                };
+                let local = self.topology.map(|t| t.gateways(family)).unwrap_or_default();
+                let target = match way {
+                    Way::Forward => target.subtract(&local),
+                    _ => target.intersect(&local),
+                };
+                if target.is_empty() {
+                    return Node::leaf(0);
+                }
+                if addresses.is_none() {
+                    return self.ports_only(way, question, within, *ports);
+                }
+                (target, *ports)
+            }
+        };
+        let view = question.clone().without(Field::Destination).with(Field::Destination, &addresses);
+        let view = view.and_then(|c| c.at(Field::Translated, 1));
+        let (Some(view), port_range) = (view, ports.map(|(lo, hi)| Ranges::span(lo as u128, hi as u128))) else {
+            return Node::leaf(0);
+        };
+        let view = match &port_range {
+            None => Some(view),
+            Some(range) => view.without(Field::DestinationPort).with(Field::DestinationPort, range),
+        };
+        let Some(view) = view else { return Node::leaf(0) };
+        let node = self.filters(way, &view);
+        let node = self.diagram.zip(within, node, |w, v| if w != 0 { v } else { 0 });
+        let node = self.diagram.fix(node, Field::Translated, 1);
+        let node = self.diagram.fold(node, Field::Destination, &addresses, |a, b| a | b);
+        match port_range {
+            None => node,
+            Some(range) => self.diagram.fold(node, Field::DestinationPort, &range, |a, b| a | b),
+        }
+    }
+
+    /// A translation that keeps the address and changes the port.
+    fn ports_only(&mut self, way: Way, question: &Cube, within: Node, ports: Option<(u16, u16)>) -> Node {
+        let Some(mut view) = question.clone().at(Field::Translated, 1) else { return Node::leaf(0) };
+        let range = ports.map(|(lo, hi)| Ranges::span(lo as u128, hi as u128));
+        if let Some(range) = &range {
+            match view.without(Field::DestinationPort).with(Field::DestinationPort, range) {
+                Some(narrowed) => view = narrowed,
+                None => return Node::leaf(0),
+            }
+        }
+        let node = self.filters(way, &view);
+        let node = self.diagram.zip(within, node, |w, v| if w != 0 { v } else { 0 });
+        let node = self.diagram.fix(node, Field::Translated, 1);
+        match range {
+            None => node,
+            Some(range) => self.diagram.fold(node, Field::DestinationPort, &range, |a, b| a | b),
+        }
+    }
+
+    fn filters(&mut self, way: Way, view: &Cube) -> Node {
+        let late = self.hook(Hook::Prerouting, view, (DSTNAT + 1, i32::MAX));
+        let hook = if way == Way::Forward { Hook::Forward } else { Hook::Input };
+        let main = self.hook(hook, view, (i32::MIN, i32::MAX));
+        let node = self.diagram.zip(late, main, |a, b| Outcomes(a).and(Outcomes(b)).0);
+        if way != Way::Forward {
+            return node;
+        }
+        let post = self.hook(Hook::Postrouting, view, (i32::MIN, i32::MAX));
+        self.diagram.zip(node, post, |a, b| Outcomes(a).and(Outcomes(b)).0)
+    }
+}
+
+/// The family a question is about; questions fix it.
+pub(crate) fn family_of(question: &Cube) -> Family {
+    match question.ranges(Field::Family).and_then(Ranges::only) {
+        Some(1) => Family::V6,
+        _ => Family::V4,
+    }
+}

@@ -1,0 +1,239 @@
+//! Chains compiled to diagrams, inside one box of packets at a time.
+
+use crate::bind::{Bound, bind};
+use crate::outcome::{Exit, LOGGED, Outcomes, UNTRACKED};
+use crate::rules::{Action, Base, ChainId, Hook, Kind, Policy, RuleSet};
+use crate::universe::{NO_INTERFACE, Universe};
+use rustc_hash::{FxHashMap, FxHashSet};
+use tillgate_intent::{Intent, Topology};
+use tillgate_model::{Family, Ranges, State};
+use tillgate_packetset::{Cube, Diagram, Field, Node};
+
+/// A rule by chain and position; `usize::MAX` as position is the policy of a base chain of that chain.
+pub(crate) type RuleId = (ChainId, usize);
+
+/// A rule set ready for questions about one site.
+pub struct Program<'a> {
+    pub(crate) rules: &'a RuleSet,
+    /// Interface and name numbers.
+    pub universe: Universe,
+    pub(crate) topology: Option<&'a Topology>,
+    pub(crate) chains: Vec<Vec<Bound>>,
+    /// How often a chain is called; one called once is compiled inside its caller's match.
+    calls: Vec<u32>,
+    pub(crate) diagram: Diagram,
+    /// Rules set aside: their acceptance counts as marked.
+    pub(crate) marked: FxHashSet<RuleId>,
+}
+
+const NONE: u32 = Outcomes::of(Exit::None, 0).0;
+
+impl<'a> Program<'a> {
+    /// Resolves a rule set for a site; without one, conditions that need the topology stay in doubt.
+    pub fn new(rules: &'a RuleSet, intent: Option<&'a Intent>) -> Self {
+        static EMPTY: Topology = Topology { zones: Vec::new(), uplinks: Vec::new() };
+        let topology = intent.map(|i| &i.topology);
+        let universe = Universe::new(rules, topology.unwrap_or(&EMPTY), intent);
+        let mut calls = vec![0; rules.chains.len()];
+        let chains: Vec<Vec<Bound>> = rules
+            .chains
+            .iter()
+            .map(|chain| {
+                let rules = chain.rules.iter().enumerate();
+                rules.filter_map(|(i, rule)| bind(rule, i, &universe, topology)).collect()
+            })
+            .collect();
+        for bound in chains.iter().flatten() {
+            if let Action::Jump(to) | Action::Goto(to) = bound.action {
+                calls[to] += 1;
+            }
+        }
+        Program {
+            rules,
+            universe,
+            topology,
+            chains,
+            calls,
+            diagram: Diagram::new(),
+            marked: FxHashSet::default(),
+        }
+    }
+
+    /// What a hook's filter chains do with the packets of a box, seen before or after a priority.
+    pub(crate) fn hook(&mut self, hook: Hook, within: &Cube, priorities: (i32, i32)) -> Node {
+        let mut view = within.clone();
+        // Egress is unknown before routing; the firewall's own packets came in nowhere.
+        let absent = match hook {
+            Hook::Prerouting | Hook::Input => Some(Field::Output),
+            Hook::Output => Some(Field::Input),
+            _ => None,
+        };
+        if let Some(field) = absent {
+            view = view.without(field);
+            if let Some(pinned) = view.clone().at(field, NO_INTERFACE) {
+                view = pinned;
+            }
+        }
+        let mut node = Node::leaf(Outcomes::of(Exit::AcceptPolicy, 0).0);
+        let rules = self.rules;
+        for base in rules.at(hook, Kind::Filter) {
+            if base.priority < priorities.0 || base.priority > priorities.1 {
+                continue;
+            }
+            // Before tracking (priority -200) a packet has no state; matches see it as invalid.
+            let early = matches!(hook, Hook::Prerouting | Hook::Output) && base.priority < -200;
+            let view = match early {
+                true => match view.clone().without(Field::State).at(Field::State, State::Invalid as u128) {
+                    Some(view) => view,
+                    None => view.clone(),
+                },
+                false => view.clone(),
+            };
+            let one = self.base(base, &view);
+            node = self.diagram.zip(node, one, |a, b| Outcomes(a).and(Outcomes(b)).0);
+        }
+        node
+    }
+
+    fn base(&mut self, base: &Base, within: &Cube) -> Node {
+        let untouched = Outcomes::of(Exit::AcceptPolicy, 0).0;
+        let seen = match base.family {
+            None => None,
+            Some(family) => {
+                let ranges = Ranges::single(family as u128);
+                match within.ranges(Field::Family) {
+                    Some(own) if own.is_subset(&ranges) => None,
+                    Some(own) if !own.meets(&ranges) => return Node::leaf(untouched),
+                    _ => Cube::all().with(Field::Family, &ranges),
+                }
+            }
+        };
+        let mut memo = FxHashMap::default();
+        let node = self.chain(base.chain, within, &mut memo);
+        let marked = self.marked.contains(&(base.chain, usize::MAX));
+        let policy = match base.policy {
+            Policy::Accept if marked => Exit::AcceptMarked,
+            Policy::Accept => Exit::AcceptPolicy,
+            Policy::Drop => Exit::Drop,
+        };
+        let node = self.diagram.map(node, |v| Outcomes(v).at_policy(policy).0);
+        match seen {
+            None => node,
+            Some(cube) => {
+                let guard = self.diagram.cube(&cube, 1, 0);
+                self.diagram.choose(guard, node, Node::leaf(untouched))
+            }
+        }
+    }
+
+    fn chain(&mut self, chain: ChainId, within: &Cube, memo: &mut FxHashMap<ChainId, Node>) -> Node {
+        if let Some(&done) = memo.get(&chain) {
+            return done;
+        }
+        let shared = self.calls[chain] > 1;
+        let mut nodes = Vec::new();
+        for at in 0..self.chains[chain].len() {
+            let bound = &self.chains[chain][at];
+            let clipped: Vec<Cube> = bound.cubes.iter().filter_map(|c| c.clip(within)).collect();
+            if clipped.is_empty() || (matches!(bound.action, Action::Continue) && !bound.log) {
+                continue;
+            }
+            let everything = clipped.iter().any(|c| c.constraints().is_empty());
+            let (doubt, log) = (bound.doubt, if bound.log { LOGGED } else { 0 });
+            let (action, index) = (bound.action.clone(), bound.index);
+            let accept = match self.marked.contains(&(chain, index)) {
+                true => Exit::AcceptMarked,
+                false => Exit::AcceptRule,
+            };
+            let inside = match action {
+                Action::Accept | Action::Translate(_) => Node::leaf(Outcomes::of(accept, log).0),
+                Action::Drop => Node::leaf(Outcomes::of(Exit::Drop, log).0),
+                Action::Return => Node::leaf(Outcomes::of(Exit::Return, log).0),
+                Action::Continue => Node::leaf(Outcomes::of(Exit::None, log).0),
+                Action::Untrack => Node::leaf(Outcomes::of(Exit::None, log | UNTRACKED).0),
+                Action::Unknown => Node::leaf(
+                    Outcomes::of(accept, log).0 | Outcomes::of(Exit::Drop, log).0 | Outcomes::of(Exit::None, log).0,
+                ),
+                Action::Jump(to) | Action::Goto(to) => {
+                    // A chain called from one place is compiled inside the caller's match; a shared one once.
+                    let inner = match clipped.as_slice() {
+                        [only] if self.calls[to] == 1 && !shared => match only.intersect(within) {
+                            Some(narrower) => self.chain(to, &narrower, &mut FxHashMap::default()),
+                            None => continue,
+                        },
+                        _ => {
+                            let node = self.chain(to, within, memo);
+                            memo.insert(to, node);
+                            node
+                        }
+                    };
+                    let goto = matches!(action, Action::Goto(_));
+                    self.diagram.map(inner, |v| {
+                        let left = if goto { Outcomes(v).gone() } else { Outcomes(v).called() };
+                        Outcomes::of(Exit::None, log).then(left).0
+                    })
+                }
+            };
+            let inside = if doubt { self.diagram.map(inside, |v| v | NONE) } else { inside };
+            if everything {
+                nodes.push(inside);
+            } else {
+                let guard = self.diagram.union(&clipped);
+                nodes.push(self.diagram.choose(guard, inside, Node::leaf(NONE)));
+            }
+            let ends = matches!(inside.value(), Some(v) if v & (0xf << (Exit::None as u32 * 4)) == 0);
+            if everything && ends {
+                break;
+            }
+        }
+        self.sequence(&nodes)
+    }
+
+    /// First match over rules, by balanced divide and conquer.
+    fn sequence(&mut self, nodes: &[Node]) -> Node {
+        match nodes {
+            [] => Node::leaf(NONE),
+            [one] => *one,
+            _ => {
+                let (a, b) = nodes.split_at(nodes.len() / 2);
+                let (a, b) = (self.sequence(a), self.sequence(b));
+                self.diagram.zip(a, b, |x, y| Outcomes(x).then(Outcomes(y)).0)
+            }
+        }
+    }
+
+    /// The relation between destination and egress interface, and which destinations are the firewall's own:
+    /// 1 where a forwarded packet may leave so.
+    pub(crate) fn routing(&mut self, family: Family) -> Node {
+        let Some(topology) = self.topology else { return Node::leaf(1) };
+        let mut cubes = Vec::new();
+        for zone in &topology.zones {
+            let ranges = zone.ranges(family).subtract(&topology.gateways(family));
+            let number = self.universe.interface(&zone.interface);
+            let cube = Cube::all().with(Field::Destination, &ranges).and_then(|c| c.at(Field::Output, number));
+            cubes.extend(cube);
+        }
+        let outside = topology.inside(family).complement(family.max_address());
+        for uplink in &topology.uplinks {
+            let number = self.universe.interface(uplink);
+            let cube = Cube::all().with(Field::Destination, &outside).and_then(|c| c.at(Field::Output, number));
+            cubes.extend(cube);
+        }
+        self.diagram.union(&cubes)
+    }
+
+    /// The destinations that may be the firewall's own: its gateways, and whatever is in no segment (the
+    /// addresses of its uplinks are not known, broadcasts and multicasts are delivered locally).
+    pub(crate) fn local_destinations(&self, family: Family) -> Ranges {
+        match self.topology {
+            None => Ranges::full(family.max_address()),
+            Some(topology) => {
+                let broadcasts = topology.zones.iter().filter_map(|z| z.broadcast());
+                let broadcasts: Ranges = broadcasts.map(|a| (a, a)).collect();
+                let hosts = topology.inside(family).subtract(&topology.gateways(family));
+                let hosts = if family == Family::V4 { hosts.subtract(&broadcasts) } else { hosts };
+                hosts.complement(family.max_address())
+            }
+        }
+    }
+}

@@ -1,0 +1,578 @@
+//! One packet, rule by rule. Independent of the diagrams, so that each engine can check the other.
+
+use crate::outcome::{Exit, LOGGED, Outcomes, UNTRACKED};
+use crate::rules::{
+    Action, Base, ChainId, Hook, InterfaceMatch, Kind, Match, Policy, RuleSet, Special, Term, Translation,
+};
+use crate::program::RuleId;
+use crate::universe::interface_matches;
+use tillgate_intent::Topology;
+use tillgate_model::{Decision, Family, Packet, Span, State, address_bits, address_from_bits};
+use tillgate_packetset::{Field, Point};
+
+/// What a rule did to the packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Accepted it, for this base chain.
+    Accept,
+    /// Dropped it.
+    Drop,
+    /// Sent it to a chain.
+    Jump(String),
+    /// Sent it back.
+    Return,
+    /// Counted, logged or marked it, and went on.
+    Pass,
+    /// Translated it; the new destination, or `source`.
+    Translate(String),
+    /// A policy accepted it.
+    PolicyAccept,
+    /// A policy dropped it.
+    PolicyDrop,
+    /// Something not modelled.
+    Unknown,
+}
+
+/// A rule the packet met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Name of the chain.
+    pub chain: String,
+    /// The rule, or the chain's head for a policy.
+    pub span: Span,
+    /// What it did.
+    pub effect: Effect,
+    /// Whether it is certain that the rule matched.
+    pub certain: bool,
+    /// Whether it wrote a log entry.
+    pub log: bool,
+}
+
+/// A packet's way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// The verdict.
+    pub decision: Decision,
+    /// What may happen.
+    pub outcomes: Outcomes,
+    /// Rules met, in order. Where a match is uncertain both branches are followed.
+    pub steps: Vec<Step>,
+    /// The rule or policy that decided; for an unknown verdict, the line that stands in the way.
+    pub decided_by: Option<Span>,
+    /// Its place in the rule set.
+    pub(crate) decider: Option<RuleId>,
+    /// Whether the packet left a log entry.
+    pub logged: bool,
+}
+
+/// Walks a packet through a rule set. The egress interface decides the way: without one the packet is for the
+/// firewall itself. `topology` resolves reverse-path and local-address conditions; `name` is the name that led
+/// to the destination, if the destination was reached by name (`Some("")`: by none).
+pub fn trace(rules: &RuleSet, topology: Option<&Topology>, packet: &Packet, name: Option<&str>) -> Trace {
+    let mut walker = Walker {
+        rules,
+        topology,
+        name,
+        packet: packet.clone(),
+        state: packet.state,
+        translated: false,
+        output_unknown: false,
+        steps: Vec::new(),
+        decider: None,
+        fallback: None,
+        doubt: None,
+        depth: 0,
+    };
+    let outcomes = walker.run();
+    let decision = match (outcomes.must_accept(), outcomes.must_drop()) {
+        (true, _) => Decision::Permit,
+        (_, true) => Decision::Deny,
+        _ => Decision::Unknown,
+    };
+    let decider = walker.decider.or(walker.fallback);
+    let decided_by = match decision {
+        Decision::Unknown => walker.doubt.clone(),
+        _ => decider.and_then(|id| span_of(rules, id)),
+    };
+    Trace {
+        decision,
+        outcomes,
+        logged: walker.steps.iter().any(|s| s.log && s.certain),
+        steps: walker.steps,
+        decided_by,
+        decider,
+    }
+}
+
+/// The line of a rule or policy.
+pub(crate) fn span_of(rules: &RuleSet, (chain, index): RuleId) -> Option<Span> {
+    match rules.chains.get(chain)?.rules.get(index) {
+        Some(rule) => Some(rule.span.clone()),
+        None => rules.bases.iter().find(|b| b.chain == chain).map(|b| b.policy_span.clone()),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Tri {
+    Yes,
+    No,
+    Maybe,
+}
+
+impl Tri {
+    fn and(self, other: Tri) -> Tri {
+        match (self, other) {
+            (Tri::No, _) | (_, Tri::No) => Tri::No,
+            (Tri::Yes, Tri::Yes) => Tri::Yes,
+            _ => Tri::Maybe,
+        }
+    }
+
+    fn not(self) -> Tri {
+        match self {
+            Tri::Yes => Tri::No,
+            Tri::No => Tri::Yes,
+            Tri::Maybe => Tri::Maybe,
+        }
+    }
+
+    fn of(yes: bool) -> Tri {
+        if yes { Tri::Yes } else { Tri::No }
+    }
+}
+
+struct Walker<'a> {
+    rules: &'a RuleSet,
+    topology: Option<&'a Topology>,
+    name: Option<&'a str>,
+    packet: Packet,
+    state: State,
+    translated: bool,
+    /// The packet was translated to somewhere, and nobody said by which interface it leaves.
+    output_unknown: bool,
+    steps: Vec<Step>,
+    /// The last rule that decided.
+    decider: Option<RuleId>,
+    /// The last policy that decided.
+    fallback: Option<RuleId>,
+    doubt: Option<Span>,
+    depth: usize,
+}
+
+impl Walker<'_> {
+    fn run(&mut self) -> Outcomes {
+        let from_itself = self.packet.input.is_none() && self.packet.output.is_some();
+        let mut total = Outcomes::of(Exit::AcceptPolicy, 0);
+        if from_itself {
+            total = self.hook(Hook::Output, Kind::Filter, total, (i32::MIN, i32::MAX));
+        } else {
+            total = self.hook(Hook::Prerouting, Kind::Filter, total, (i32::MIN, -201));
+            match total.untracked() {
+                (true, true) => self.state = State::Untracked,
+                // Whether it is tracked is itself in doubt: so is everything after.
+                (true, false) => return Outcomes(total.0 | Outcomes::of(Exit::Drop, 0).0),
+                _ => {}
+            }
+            total = self.hook(Hook::Prerouting, Kind::Filter, total, (-200, -100));
+            if self.state == State::New && total.may_accept() {
+                let outcome = self.translate(Hook::Prerouting);
+                total = total.and(outcome);
+            }
+            total = self.hook(Hook::Prerouting, Kind::Filter, total, (-99, i32::MAX));
+            let hook = if self.is_local() { Hook::Input } else { Hook::Forward };
+            total = self.hook(hook, Kind::Filter, total, (i32::MIN, i32::MAX));
+        }
+        if !self.is_local() {
+            total = self.hook(Hook::Postrouting, Kind::Filter, total, (i32::MIN, i32::MAX));
+        }
+        total
+    }
+
+    fn is_local(&self) -> bool {
+        self.packet.output.is_none() && !self.output_unknown
+    }
+
+    fn hook(&mut self, hook: Hook, kind: Kind, mut total: Outcomes, priorities: (i32, i32)) -> Outcomes {
+        let rules = self.rules;
+        for base in rules.at(hook, kind) {
+            let in_range = base.priority >= priorities.0 && base.priority <= priorities.1;
+            let family_fits = base.family.is_none_or(|f| f == self.packet.family());
+            if !in_range || !family_fits || !total.may_accept() {
+                continue;
+            }
+            let state = self.state;
+            if matches!(hook, Hook::Prerouting | Hook::Output) && base.priority < -200 {
+                self.state = State::Invalid;
+            }
+            let left = self.chain(base.chain, hook, true);
+            let policy = if base.policy == Policy::Accept { Exit::AcceptPolicy } else { Exit::Drop };
+            let judged = left.at_policy(policy);
+            if judged != left {
+                self.policy(base, left);
+            }
+            self.state = state;
+            total = total.and(judged);
+        }
+        total
+    }
+
+    fn policy(&mut self, base: &Base, left: Outcomes) {
+        let certain = left.at_policy(Exit::None).must_be_undecided();
+        let drop = base.policy == Policy::Drop;
+        self.steps.push(Step {
+            chain: self.rules.chains[base.chain].name.clone(),
+            span: base.policy_span.clone(),
+            effect: if drop { Effect::PolicyDrop } else { Effect::PolicyAccept },
+            certain,
+            log: false,
+        });
+        let id = (base.chain, usize::MAX);
+        if drop {
+            self.decider = Some(id);
+        } else {
+            self.fallback = self.fallback.or(Some(id));
+        }
+    }
+
+    /// What a chain does with the packet. Only one path is certain; from the first uncertain match on, both
+    /// the branch taken and the one not taken are followed, and their outcomes joined.
+    fn chain(&mut self, chain: ChainId, hook: Hook, certain: bool) -> Outcomes {
+        // Loops are refused by readers; the bound keeps a faulty one from running forever.
+        if self.depth > 64 {
+            return Outcomes(Outcomes::of(Exit::AcceptRule, 0).0 | Outcomes::of(Exit::Drop, 0).0);
+        }
+        let rules = self.rules;
+        let mut sofar = Outcomes::of(Exit::None, 0);
+        let mut certain = certain;
+        for (index, rule) in rules.chains[chain].rules.iter().enumerate() {
+            if !sofar.may_go_on() {
+                break;
+            }
+            let hit = self.matches(&rule.when, hook);
+            if hit == Tri::No {
+                continue;
+            }
+            let sure = hit == Tri::Yes && certain;
+            let log = if rule.log { LOGGED } else { 0 };
+            let effect = match &rule.action {
+                Action::Accept => Effect::Accept,
+                Action::Drop => Effect::Drop,
+                Action::Jump(to) | Action::Goto(to) => Effect::Jump(rules.chains[*to].name.clone()),
+                Action::Return => Effect::Return,
+                Action::Continue | Action::Untrack => Effect::Pass,
+                Action::Translate(_) => Effect::Accept,
+                Action::Unknown => Effect::Unknown,
+            };
+            self.steps.push(Step {
+                chain: rules.chains[chain].name.clone(),
+                span: rule.span.clone(),
+                effect,
+                certain: sure,
+                log: rule.log,
+            });
+            let decides = matches!(rule.action, Action::Accept | Action::Drop | Action::Translate(_));
+            if decides && (sure || self.decider.is_none()) {
+                self.decider = Some((chain, index));
+            }
+            let uncertain = hit == Tri::Maybe || rule.action == Action::Unknown;
+            if uncertain && self.doubt.is_none() && !matches!(rule.action, Action::Continue) {
+                self.doubt = Some(rule.span.clone());
+            }
+            let one = match &rule.action {
+                Action::Accept | Action::Translate(_) => Outcomes::of(Exit::AcceptRule, log),
+                Action::Drop => Outcomes::of(Exit::Drop, log),
+                Action::Return => Outcomes::of(Exit::Return, log),
+                Action::Continue => Outcomes::of(Exit::None, log),
+                Action::Untrack => Outcomes::of(Exit::None, log | UNTRACKED),
+                Action::Unknown => Outcomes(
+                    Outcomes::of(Exit::AcceptRule, log).0
+                        | Outcomes::of(Exit::Drop, log).0
+                        | Outcomes::of(Exit::None, log).0,
+                ),
+                Action::Jump(to) | Action::Goto(to) => {
+                    self.depth += 1;
+                    let inner = self.chain(*to, hook, sure);
+                    self.depth -= 1;
+                    let left = if matches!(rule.action, Action::Goto(_)) { inner.gone() } else { inner.called() };
+                    Outcomes::of(Exit::None, log).then(left)
+                }
+            };
+            let one = if hit == Tri::Maybe { Outcomes(one.0 | Outcomes::of(Exit::None, 0).0) } else { one };
+            if matches!(rule.action, Action::Jump(_) | Action::Goto(_)) || decides || rule.action == Action::Return {
+                certain &= one.must_be_undecided() || !one.may_go_on();
+            }
+            sofar = sofar.then(one);
+        }
+        sofar
+    }
+
+    /// Runs the translation chains; the packet becomes what they make of it.
+    fn translate(&mut self, hook: Hook) -> Outcomes {
+        let rules = self.rules;
+        for base in rules.at(hook, Kind::Nat) {
+            if base.family.is_some_and(|f| f != self.packet.family()) {
+                continue;
+            }
+            match self.nat_chain(base.chain, hook) {
+                NatEnd::On => {}
+                NatEnd::Drop => return Outcomes::of(Exit::Drop, 0),
+                NatEnd::Unknown => {
+                    return Outcomes(Outcomes::of(Exit::AcceptPolicy, 0).0 | Outcomes::of(Exit::Drop, 0).0);
+                }
+                NatEnd::Done(translation) => {
+                    return match self.apply(&translation) {
+                        true => Outcomes::of(Exit::AcceptPolicy, 0),
+                        // Which of several targets is chosen cannot be told.
+                        false => Outcomes(Outcomes::of(Exit::AcceptPolicy, 0).0 | Outcomes::of(Exit::Drop, 0).0),
+                    };
+                }
+            }
+            if base.policy == Policy::Drop {
+                self.decider = Some((base.chain, usize::MAX));
+                return Outcomes::of(Exit::Drop, 0);
+            }
+        }
+        Outcomes::of(Exit::AcceptPolicy, 0)
+    }
+
+    fn nat_chain(&mut self, chain: ChainId, hook: Hook) -> NatEnd {
+        if self.depth > 64 {
+            return NatEnd::Unknown;
+        }
+        let rules = self.rules;
+        for (index, rule) in rules.chains[chain].rules.iter().enumerate() {
+            let hit = self.matches(&rule.when, hook);
+            if hit == Tri::No || matches!(rule.action, Action::Continue | Action::Untrack) {
+                continue;
+            }
+            let mut step = Step {
+                chain: rules.chains[chain].name.clone(),
+                span: rule.span.clone(),
+                effect: Effect::Pass,
+                certain: hit == Tri::Yes,
+                log: rule.log,
+            };
+            if hit == Tri::Maybe || rule.action == Action::Unknown {
+                self.doubt = self.doubt.take().or(Some(rule.span.clone()));
+                step.effect = Effect::Unknown;
+                self.steps.push(step);
+                return NatEnd::Unknown;
+            }
+            let end = match &rule.action {
+                Action::Accept | Action::Return => {
+                    step.effect = Effect::Return;
+                    Some(NatEnd::On)
+                }
+                Action::Drop => {
+                    step.effect = Effect::Drop;
+                    self.decider = Some((chain, index));
+                    Some(NatEnd::Drop)
+                }
+                Action::Translate(t) => {
+                    step.effect = Effect::Translate(translation_text(t));
+                    Some(NatEnd::Done(t.clone()))
+                }
+                Action::Jump(to) | Action::Goto(to) => {
+                    step.effect = Effect::Jump(rules.chains[*to].name.clone());
+                    self.steps.push(step.clone());
+                    self.depth += 1;
+                    let end = self.nat_chain(*to, hook);
+                    self.depth -= 1;
+                    match end {
+                        NatEnd::On if matches!(rule.action, Action::Jump(_)) => None,
+                        other => return other,
+                    }
+                }
+                _ => None,
+            };
+            if !matches!(rule.action, Action::Jump(_) | Action::Goto(_)) {
+                self.steps.push(step);
+            }
+            if let Some(end) = end {
+                return end;
+            }
+        }
+        NatEnd::On
+    }
+
+    /// Rewrites the packet; `false` when the target is not one address and port.
+    fn apply(&mut self, translation: &Translation) -> bool {
+        self.translated = true;
+        let (address, ports) = match translation {
+            Translation::Source => {
+                self.translated = false;
+                return true;
+            }
+            Translation::Destination { addresses, ports } => {
+                let sure = addresses.is_none_or(|(_, lo, hi)| lo == hi);
+                (addresses.map(|(f, lo, _)| address_from_bits(f, lo)), (*ports, sure))
+            }
+            Translation::Redirect { ports } => {
+                let family = self.packet.family();
+                let zone = self.topology.and_then(|t| {
+                    t.zones.iter().find(|z| Some(&z.interface) == self.packet.input.as_ref())
+                });
+                let own = zone.and_then(|z| z.gateways.iter().find(|g| Family::of(**g) == family).copied());
+                self.packet.output = None;
+                (own, (*ports, own.is_some()))
+            }
+        };
+        if let Some(address) = address {
+            self.packet.destination = address;
+            self.route(matches!(translation, Translation::Redirect { .. }));
+        }
+        let (ports, sure) = ports;
+        if let Some((lo, hi)) = ports {
+            self.packet.destination_port = lo;
+            return sure && lo == hi;
+        }
+        sure
+    }
+
+    /// Where a translated packet leaves, if its notation did not say.
+    fn route(&mut self, redirected: bool) {
+        if redirected || self.packet.output.is_some() {
+            return;
+        }
+        let (family, bits) = (self.packet.family(), address_bits(self.packet.destination));
+        match self.topology {
+            Some(topology) if topology.gateways(family).contains(bits) => {}
+            Some(topology) => match topology.zone_of(family, bits) {
+                Some(at) => self.packet.output = Some(topology.zones[at].interface.clone()),
+                None => self.output_unknown = true,
+            },
+            None => self.output_unknown = true,
+        }
+    }
+
+    fn matches(&self, when: &Match, hook: Hook) -> Tri {
+        if when.never {
+            return Tri::No;
+        }
+        let open = self.output_unknown && matches!(hook, Hook::Forward | Hook::Postrouting);
+        let (input, output) = self.interfaces(hook);
+        let interface = |list: &[InterfaceMatch], name: Option<&str>| {
+            list.iter().all(|m| m.patterns.iter().any(|p| name.is_some_and(|n| interface_matches(p, n))) != m.negate)
+        };
+        if !interface(&when.input, input) || (!open && !interface(&when.output, output)) {
+            return Tri::No;
+        }
+        let point = self.point();
+        if !when.cube.contains(&point) {
+            return Tri::No;
+        }
+        let in_doubt = !when.doubts.is_empty() || (open && !when.output.is_empty());
+        let mut result = if in_doubt { Tri::Maybe } else { Tri::Yes };
+        for term in &when.terms {
+            let one = match term {
+                Term::Any { parts, negate } => {
+                    let fits = |pattern: &Option<String>, name: Option<&str>| match pattern {
+                        None => true,
+                        Some(pattern) => name.is_some_and(|n| interface_matches(pattern, n)),
+                    };
+                    let hit = parts.iter().any(|p| {
+                        fits(&p.input, input) && fits(&p.output, output) && p.cube.contains(&point)
+                    });
+                    Tri::of(hit != *negate)
+                }
+                Term::Special(special, negate) => {
+                    let hit = self.special(*special, input);
+                    if *negate { hit.not() } else { hit }
+                }
+                Term::Names(set) => match self.name {
+                    None => Tri::Maybe,
+                    Some(name) => Tri::of(set.names.iter().any(|entry| {
+                        let zone = entry.trim_start_matches("*.");
+                        let bare = name.trim_start_matches("*.");
+                        !name.is_empty()
+                            && (bare == zone || bare.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.')))
+                    })),
+                },
+            };
+            result = result.and(one);
+        }
+        result
+    }
+
+    fn interfaces(&self, hook: Hook) -> (Option<&str>, Option<&str>) {
+        let input = self.packet.input.as_deref();
+        let output = self.packet.output.as_deref();
+        match hook {
+            Hook::Prerouting | Hook::Input => (input, None),
+            Hook::Output => (None, output),
+            _ => (input, output),
+        }
+    }
+
+    fn point(&self) -> Point {
+        let mut point: Point = [0; Field::ALL.len()];
+        point[Field::State as usize] = self.state as u128;
+        point[Field::Family as usize] = self.packet.family() as u128;
+        point[Field::Protocol as usize] = self.packet.protocol.0 as u128;
+        point[Field::Source as usize] = address_bits(self.packet.source);
+        point[Field::Destination as usize] = address_bits(self.packet.destination);
+        point[Field::SourcePort as usize] = self.packet.source_port as u128;
+        point[Field::DestinationPort as usize] = self.packet.destination_port as u128;
+        point[Field::TcpFlags as usize] = self.packet.tcp_flags as u128;
+        point[Field::Translated as usize] = self.translated as u128;
+        point
+    }
+
+    fn special(&self, special: Special, input: Option<&str>) -> Tri {
+        let family = self.packet.family();
+        let (source, destination) = (address_bits(self.packet.source), address_bits(self.packet.destination));
+        match special {
+            Special::ReversePathFails => {
+                let (Some(topology), Some(name)) = (self.topology, input) else { return Tri::Maybe };
+                if family == Family::V6 && source >> 118 == 0xfe80 >> 6 {
+                    return Tri::No;
+                }
+                match topology.zones.iter().find(|z| z.interface == name) {
+                    Some(zone) => Tri::of(!zone.ranges(family).contains(source)),
+                    None if topology.uplinks.iter().any(|u| u == name) => {
+                        Tri::of(topology.inside(family).contains(source))
+                    }
+                    None => Tri::No,
+                }
+            }
+            Special::DestinationLocal => match self.topology {
+                Some(t) if t.gateways(family).contains(destination) => Tri::Yes,
+                Some(t) if t.inside(family).contains(destination) => Tri::No,
+                _ => Tri::Maybe,
+            },
+            Special::DestinationBroadcast => {
+                let directed = self.topology.is_some_and(|t| t.zones.iter().any(|z| z.broadcast() == Some(destination)));
+                Tri::of(family == Family::V4 && (destination == u32::MAX as u128 || directed))
+            }
+            Special::DestinationMulticast => Tri::of(match family {
+                Family::V4 => destination >> 28 == 0xe,
+                Family::V6 => destination >> 120 == 0xff,
+            }),
+        }
+    }
+}
+
+enum NatEnd {
+    On,
+    Drop,
+    Unknown,
+    Done(Translation),
+}
+
+fn translation_text(translation: &Translation) -> String {
+    let ports = |p: &Option<(u16, u16)>| match p {
+        None => String::new(),
+        Some((lo, hi)) if lo == hi => format!(":{lo}"),
+        Some((lo, hi)) => format!(":{lo}-{hi}"),
+    };
+    match translation {
+        Translation::Source => "source".into(),
+        Translation::Redirect { ports: p } => format!("firewall{}", ports(p)),
+        Translation::Destination { addresses: None, ports: p } => ports(p),
+        Translation::Destination { addresses: Some((f, lo, hi)), ports: p } => {
+            let first = address_from_bits(*f, *lo);
+            let text = if lo == hi { first.to_string() } else { format!("{first}-{}", address_from_bits(*f, *hi)) };
+            format!("{text}{}", ports(p))
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Does a configuration do what the site needs, and nothing more?
+
+use crate::judge::Judge;
+use crate::program::Program;
+use crate::rules::RuleSet;
+use crate::hygiene;
+use tillgate_intent::Intent;
+use tillgate_model::{Evidence, Finding, FindingId, Proof, Subject, Text};
+
+/// Every finding of a rule set against an intent, sorted: flows, answers, excess, boundary, logging, hygiene,
+/// and the estate's own.
+pub fn verify(rules: &RuleSet, intent: &Intent) -> Vec<Finding> {
+    let mut judge = Judge { program: Program::new(rules, Some(intent)), intent, findings: intent.findings.clone() };
+    judge.flows();
+    judge.masquerade();
+    judge.excess();
+    judge.spoofing();
+    judge.logging();
+    let mut findings = judge.findings;
+    findings.extend(hygiene::shadowed(rules, &judge.program));
+    findings.extend(notes(rules));
+    Finding::sort(&mut findings);
+    findings.dedup();
+    findings
+}
+
+/// What can be judged without an intent.
+pub fn verify_alone(rules: &RuleSet) -> Vec<Finding> {
+    let program = Program::new(rules, None);
+    let mut findings = hygiene::shadowed(rules, &program);
+    findings.extend(hygiene::any_any(rules));
+    findings.extend(notes(rules));
+    Finding::sort(&mut findings);
+    findings.dedup();
+    findings
+}
+
+fn notes(rules: &RuleSet) -> Vec<Finding> {
+    let finding = |note: &crate::rules::Note| {
+        let text = Text::new("finding-not-modelled").text("what", note.text.clone());
+        let proof = if note.bears { Proof::Possible } else { Proof::Proved };
+        Finding::new(FindingId::NotModelled, Subject::default(), text)
+            .proof(proof)
+            .evidence(Evidence::Rule(note.span.clone()))
+    };
+    rules.notes.iter().map(finding).collect()
+}
+

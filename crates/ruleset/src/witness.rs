@@ -1,0 +1,92 @@
+//! A packet out of a box: the one a person would have thought of.
+
+use crate::universe::Universe;
+use tillgate_model::{Box_, Family, Packet, Protocol, Ranges, State, address_bits, address_from_bits, addresses_text, format_ports};
+use tillgate_packetset::{Cube, Field};
+
+/// A packet of a box, and the name of its destination if it is reached by one (`""`: by none).
+pub(crate) fn packet(cube: &Cube, universe: &Universe) -> (Packet, String) {
+    let full = |field: Field| Ranges::full(field.maximum());
+    let ranges = |field: Field| cube.ranges(field).cloned().unwrap_or_else(|| full(field));
+    let pick = |field: Field, wishes: &[u128]| {
+        let ranges = ranges(field);
+        wishes.iter().copied().find(|w| ranges.contains(*w)).or(ranges.first()).unwrap_or(0)
+    };
+    let family = if pick(Field::Family, &[0]) == 0 { Family::V4 } else { Family::V6 };
+    let protocol = Protocol(pick(Field::Protocol, &[6, 17, 1, 58]) as u8);
+    let state = State::ALL[pick(Field::State, &[0]) as usize];
+    let public: Vec<u128> = match family {
+        Family::V4 => ["203.0.113.5", "198.51.100.7", "192.0.2.1"],
+        Family::V6 => ["2001:db8:ffff::5", "2001:db8:fffe::7", "2001:db8:fffd::1"],
+    }
+    .iter()
+    .filter_map(|a| a.parse().ok().map(address_bits))
+    .collect();
+    let address = |field: Field| {
+        let within = ranges(field).intersect(&Ranges::full(family.max_address()));
+        let wish = public.iter().copied().find(|w| within.contains(*w));
+        // Inside a subnet the first address names the network; the next one is a host.
+        let first = within.as_slice().first().map(|(lo, hi)| if lo < hi { lo + 1 } else { *lo });
+        address_from_bits(family, wish.or(first).unwrap_or(0))
+    };
+    let (ports, icmp) = (protocol.has_ports(), protocol.is_icmp());
+    let number = |field: Field, wishes: &[u128]| if ports || icmp { pick(field, wishes) as u16 } else { 0 };
+    let interface = |field: Field| {
+        let ranges = ranges(field);
+        universe.interfaces().find(|(n, _)| ranges.contains(*n)).map(|(_, name)| name.trim_end_matches('*').to_string())
+    };
+    let usual = Packet::usual_flags(protocol, state) as u128;
+    let packet = Packet {
+        input: interface(Field::Input),
+        output: match cube.ranges(Field::Output) {
+            Some(r) if r.contains(crate::universe::NO_INTERFACE) => None,
+            _ => interface(Field::Output),
+        },
+        state,
+        protocol,
+        source: address(Field::Source),
+        destination: address(Field::Destination),
+        source_port: number(Field::SourcePort, if icmp { &[8, 128] } else { &[40000] }),
+        destination_port: number(Field::DestinationPort, if icmp { &[0] } else { &[443, 22, 80, 53] }),
+        tcp_flags: if protocol == Protocol::TCP { pick(Field::TcpFlags, &[usual]) as u8 } else { 0 },
+    };
+    let name = universe.name_text(pick(Field::Name, &[0])).unwrap_or_default().to_string();
+    (packet, name)
+}
+
+/// A box for people: only the fields that are constrained, in reading order.
+pub(crate) fn display(cube: &Cube, universe: &Universe) -> Box_ {
+    let family = match cube.ranges(Field::Family).and_then(Ranges::only) {
+        Some(1) => Family::V6,
+        _ => Family::V4,
+    };
+    let mut fields = Vec::new();
+    for field in Field::ALL {
+        let Some(ranges) = cube.ranges(field) else { continue };
+        let numbers = || ranges.as_slice().iter().map(|(lo, hi)| if lo == hi { lo.to_string() } else { format!("{lo}-{hi}") }).collect::<Vec<_>>();
+        let entry = match field {
+            Field::Input | Field::Output => {
+                let list: Vec<String> = universe.interfaces().filter(|(n, _)| ranges.contains(*n)).map(|(_, n)| n.to_string()).collect();
+                (if field == Field::Input { "in" } else { "out" }, list)
+            }
+            Field::State => ("state", State::ALL.iter().filter(|s| ranges.contains(**s as u128)).map(|s| s.name().to_string()).collect()),
+            Field::Protocol => (
+                "protocol",
+                ranges.as_slice().iter().map(|(lo, hi)| if lo == hi { Protocol(*lo as u8).to_string() } else { format!("{lo}-{hi}") }).collect(),
+            ),
+            Field::Source | Field::Destination => {
+                let within = ranges.intersect(&Ranges::full(family.max_address()));
+                if within.as_slice() == [(0, family.max_address())] {
+                    continue;
+                }
+                (if field == Field::Source { "source" } else { "destination" }, addresses_text(family, &within))
+            }
+            Field::SourcePort => ("source_port", vec![format_ports(ranges)]),
+            Field::DestinationPort => ("destination_port", format_ports(ranges).split(',').map(str::to_string).collect()),
+            Field::TcpFlags => ("tcp_flags", numbers()),
+            Field::Family | Field::Name | Field::Translated => continue,
+        };
+        fields.push(entry);
+    }
+    Box_ { fields }
+}
