@@ -259,37 +259,37 @@ impl Judge<'_> {
         let ports: Ranges = MANAGEMENT_PORTS.iter().map(|p| (*p as u128, *p as u128)).collect();
         let manages = narrowed(self, tcp.and_then(|c| c.with(Field::DestinationPort, &ports)));
         let manages = to == To::Firewall && self.program.diagram.any(manages, |v| v != 0);
-        let declared = match from {
-            From::Zone(at) => {
-                let by_family = Family::BOTH.map(|f| {
-                    Cube::all().at(Field::Family, f as u128).and_then(|c| c.with(Field::Source, &self.devices_in(*at, f)))
-                });
-                by_family.into_iter().any(|cube| {
-                    let node = narrowed(self, cube);
-                    self.program.diagram.any(node, |v| v != 0)
-                })
-            }
-            _ => true,
-        };
+        // Right but for its source: nothing is left once the intent's flows may come from anywhere.
+        let anywhere: Vec<Cube> = allowed_cubes(self.intent, &self.program.universe, to == To::Firewall)
+            .into_iter()
+            .map(|c| c.without(Field::Source))
+            .collect();
+        let anywhere = self.program.diagram.union(&anywhere);
+        let other = self.program.diagram.zip(share, anywhere, |v, a| if a == 0 { v } else { 0 });
+        let only_source = !self.program.diagram.any(other, |v| v != 0);
         let any_any = self.is_any_any(rule);
         let pos = matches!(from, From::Zone(at) if self.is_pos(*at));
         let id = match (from, to) {
             (_, To::Zone(_)) => self.id_of_pair(from, to),
             (_, To::Firewall) if manages => FindingId::ManagementExposed,
             (_, To::Uplinks) if any_any => FindingId::RuleAnyAny,
-            _ if pos && !declared => FindingId::SourceTooWide,
+            _ if pos && only_source => FindingId::SourceTooWide,
             _ => FindingId::ExcessPermit,
         };
-        // Show what a person fears first: management for management, certain packets before possible ones.
-        let shown_node = if id == FindingId::ManagementExposed {
-            narrowed(self, Cube::all().at(Field::Protocol, Protocol::TCP.0 as u128).and_then(|c| c.with(Field::DestinationPort, &ports)))
-        } else {
-            share
-        };
+        // Show what a person fears first: management for management, TCP before others, certain before possible.
+        let tcp = Cube::all().at(Field::Protocol, Protocol::TCP.0 as u128);
+        let udp = Cube::all().at(Field::Protocol, Protocol::UDP.0 as u128);
+        let managing = tcp.clone().and_then(|c| c.with(Field::DestinationPort, &ports));
+        let mut views = Vec::new();
+        if id == FindingId::ManagementExposed {
+            views.push(narrowed(self, managing));
+        }
+        views.extend([narrowed(self, tcp), narrowed(self, udp), share]);
         let diagram = &self.program.diagram;
-        let sure = diagram.paths(shown_node, |v| v != 0 && Outcomes(v).must_accept(), 1).into_iter().next();
+        let find = |want: fn(u32) -> bool| views.iter().find_map(|v| diagram.paths(*v, want, 1).into_iter().next());
+        let sure = find(|v| v != 0 && Outcomes(v).must_accept());
         let proof = if sure.is_some() { Proof::Proved } else { Proof::Possible };
-        let (cube, _) = sure.or_else(|| diagram.paths(shown_node, |v| v != 0, 1).into_iter().next())?;
+        let (cube, _) = sure.or_else(|| find(|v| v != 0))?;
         let shown = self.show(&cube);
         let message = match id {
             FindingId::InboundFromInternet => "finding-inbound-from-internet",

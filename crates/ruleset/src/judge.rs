@@ -72,7 +72,13 @@ impl<'a> Judge<'a> {
 
     /// A packet of a box, walked.
     pub fn show(&self, cube: &Cube) -> Shown {
-        let (packet, name) = witness::packet(cube, &self.program.universe);
+        let devices = self.intent.devices.iter().filter_map(|(_, _, family, r)| r.first().map(|a| (*family, a)));
+        let gateways = Family::BOTH.into_iter().flat_map(|f| {
+            let own = self.intent.topology.gateways(f);
+            own.as_slice().iter().map(|(lo, _)| (f, *lo)).collect::<Vec<_>>()
+        });
+        let known: Vec<_> = gateways.chain(devices).collect();
+        let (packet, name) = witness::packet(cube, &self.program.universe, &known);
         let trace = trace(self.program.rules, Some(&self.intent.topology), &packet, Some(&name));
         Shown { packet, trace }
     }

@@ -4,8 +4,9 @@ use crate::universe::Universe;
 use tillgate_model::{Box_, Family, Packet, Protocol, Ranges, State, address_bits, address_from_bits, addresses_text, format_ports};
 use tillgate_packetset::{Cube, Field};
 
-/// A packet of a box, and the name of its destination if it is reached by one (`""`: by none).
-pub(crate) fn packet(cube: &Cube, universe: &Universe) -> (Packet, String) {
+/// A packet of a box, and the name of its destination if it is reached by one (`""`: by none). Addresses are
+/// taken from `known` where the box holds any of them.
+pub(crate) fn packet(cube: &Cube, universe: &Universe, known: &[(Family, u128)]) -> (Packet, String) {
     let full = |field: Field| Ranges::full(field.maximum());
     let ranges = |field: Field| cube.ranges(field).cloned().unwrap_or_else(|| full(field));
     let pick = |field: Field, wishes: &[u128]| {
@@ -15,19 +16,23 @@ pub(crate) fn packet(cube: &Cube, universe: &Universe) -> (Packet, String) {
     let family = if pick(Field::Family, &[0]) == 0 { Family::V4 } else { Family::V6 };
     let protocol = Protocol(pick(Field::Protocol, &[6, 17, 1, 58]) as u8);
     let state = State::ALL[pick(Field::State, &[0]) as usize];
-    let public: Vec<u128> = match family {
-        Family::V4 => ["203.0.113.5", "198.51.100.7", "192.0.2.1"],
-        Family::V6 => ["2001:db8:ffff::5", "2001:db8:fffe::7", "2001:db8:fffd::1"],
-    }
-    .iter()
-    .filter_map(|a| a.parse().ok().map(address_bits))
-    .collect();
+    // Documentation addresses (RFC 5737, RFC 3849): for the internet's side nobody's real host is named.
+    let public = |field: Field| match (family, field) {
+        (Family::V4, Field::Source) => ["198.51.100.7", "192.0.2.1", "203.0.113.5"],
+        (Family::V4, _) => ["203.0.113.5", "198.51.100.7", "192.0.2.1"],
+        (Family::V6, Field::Source) => ["2001:db8:fffe::7", "2001:db8:fffd::1", "2001:db8:ffff::5"],
+        (Family::V6, _) => ["2001:db8:ffff::5", "2001:db8:fffe::7", "2001:db8:fffd::1"],
+    };
     let address = |field: Field| {
         let within = ranges(field).intersect(&Ranges::full(family.max_address()));
-        let wish = public.iter().copied().find(|w| within.contains(*w));
-        // Inside a subnet the first address names the network; the next one is a host.
-        let first = within.as_slice().first().map(|(lo, hi)| if lo < hi { lo + 1 } else { *lo });
-        address_from_bits(family, wish.or(first).unwrap_or(0))
+        let device = known.iter().find(|(f, a)| *f == family && within.contains(*a)).map(|(_, a)| *a);
+        let public = public(field).iter().filter_map(|a| a.parse().ok().map(address_bits)).find(|a| within.contains(*a));
+        // Otherwise a host in the middle of the widest range: its first address may name the network.
+        let wide = within.as_slice().iter().max_by_key(|(lo, hi)| hi - lo);
+        let host = wide.map(|(lo, hi)| lo + ((hi - lo) / 2).min(98));
+        // To the firewall itself its own address is the plain choice, elsewhere one that could be anybody's.
+        let wish = if cube.ranges(Field::Output).is_none() { device.or(public) } else { public.or(device) };
+        address_from_bits(family, wish.or(host).unwrap_or(0))
     };
     let (ports, icmp) = (protocol.has_ports(), protocol.is_icmp());
     let number = |field: Field, wishes: &[u128]| if ports || icmp { pick(field, wishes) as u16 } else { 0 };
@@ -38,10 +43,8 @@ pub(crate) fn packet(cube: &Cube, universe: &Universe) -> (Packet, String) {
     let usual = Packet::usual_flags(protocol, state) as u128;
     let packet = Packet {
         input: interface(Field::Input),
-        output: match cube.ranges(Field::Output) {
-            Some(r) if r.contains(crate::universe::NO_INTERFACE) => None,
-            _ => interface(Field::Output),
-        },
+        // A question that names no way out is about the firewall itself.
+        output: cube.ranges(Field::Output).and_then(|_| interface(Field::Output)),
         state,
         protocol,
         source: address(Field::Source),

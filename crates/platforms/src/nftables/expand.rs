@@ -71,7 +71,10 @@ impl Expander<'_> {
         if token.tok == Tok::Sign && self.files.text(&token) == "$" {
             let Some(name) = tokens.get(at + 1) else { return 1 };
             match self.defined.get(self.files.text(name)) {
-                Some(value) => self.out.extend_from_slice(value),
+                Some(value) => {
+                    let place = (token.file, token.start, name.end);
+                    self.out.extend(value.iter().map(|t| Token { place, ..*t }));
+                }
                 None => {
                     let text = Text::new("nft-undefined").arg("name", self.files.text(name));
                     let span = self.files.span(&tokens[at..at + 2]);
@@ -137,9 +140,8 @@ impl Expander<'_> {
                         fail("include-cycle", &file.name, self.diagnostics);
                     } else {
                         self.file(&file);
-                        let end = file.text.len() as u32;
-                        let index = (self.files.0.len() - 1) as u16;
-                        self.out.push(Token { tok: Tok::Newline, file: index, start: end, end });
+                        let (index, end) = ((self.files.0.len() - 1) as u16, file.text.len());
+                        self.out.push(Token::new(Tok::Newline, index, end, end));
                     }
                 }
             }

@@ -16,14 +16,23 @@ pub enum Tok {
     Newline,
 }
 
-/// A token and its place.
+/// A token: where its text is, and where it stands. The two differ for what a definition stands for.
 #[derive(Clone, Copy, Debug)]
 pub struct Token {
     pub tok: Tok,
-    /// Index of the file.
+    /// Index of the file that holds the text.
     pub file: u16,
     pub start: u32,
     pub end: u32,
+    /// File, start and end of the place to point at.
+    pub place: (u16, u32, u32),
+}
+
+impl Token {
+    pub fn new(tok: Tok, file: u16, start: usize, end: usize) -> Self {
+        let (start, end) = (start as u32, end as u32);
+        Token { tok, file, start, end, place: (file, start, end) }
+    }
 }
 
 /// The files tokens point into.
@@ -44,10 +53,12 @@ impl Files {
     /// The place of a run of tokens; of the first file's part, when it crosses files.
     pub fn span(&self, tokens: &[Token]) -> Span {
         let Some(first) = tokens.first() else { return Span::new(&self.0[0], 0, 0) };
-        let same = |t: &&Token| t.file == first.file;
-        let start = tokens.iter().filter(same).map(|t| t.start).min().unwrap_or(first.start);
-        let end = tokens.iter().filter(same).map(|t| t.end).max().unwrap_or(first.end);
-        Span::new(&self.0[first.file as usize], start as usize, end as usize)
+        let (file, mut start, mut end) = first.place;
+        for token in tokens.iter().filter(|t| t.place.0 == file) {
+            start = start.min(token.place.1);
+            end = end.max(token.place.2);
+        }
+        Span::new(&self.0[file as usize], start as usize, end as usize)
     }
 }
 
@@ -65,7 +76,7 @@ pub fn lex(index: u16, file: &Arc<SourceFile>, diagnostics: &mut Vec<Diagnostic>
         let c = bytes[at];
         let start = at;
         let mut push = |tok, start: usize, end: usize| {
-            out.push(Token { tok, file: index, start: start as u32, end: end as u32 });
+            out.push(Token::new(tok, index, start, end));
         };
         match c {
             b' ' | b'\t' | b'\r' => at += 1,

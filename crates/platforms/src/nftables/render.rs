@@ -287,7 +287,12 @@ impl Writer<'_> {
         let full = Ranges::full(family.max_address());
         let mut family_said = false;
         if flow.source != full {
-            let set = self.address_set(family, &flow.source, &flow.requirement, "from");
+            let zone = match flow.path {
+                Path::Forward { from: Side::Zone(at), .. } | Path::Local { from: Side::Zone(at) } => &topology.zones[at].name,
+                _ => "outside",
+            };
+            let wish = format!("{}_devices", slug(zone));
+            let set = self.address_set(family, &flow.source, &wish);
             words.push(format!("{} saddr {set}", header(family)));
             family_said = true;
         }
@@ -297,7 +302,8 @@ impl Writer<'_> {
         } else if flow.destination_needed == public || (flow.destination == full && matches!(flow.path, Path::Forward { .. })) {
             Some(format!("!= @{}", not_public(family)))
         } else if flow.destination != full {
-            Some(self.address_set(family, &flow.destination, &flow.requirement, "to"))
+            let wish = format!("{}_to", slug(&flow.requirement));
+            Some(self.address_set(family, &flow.destination, &wish))
         } else if flow.requirement != "management" && flow.ports != Some(Ranges::single(67)) && !flow.destination_needed.is_empty() {
             Some(addresses(family, &flow.destination_needed))
         } else {
@@ -334,7 +340,7 @@ impl Writer<'_> {
     }
 
     /// One address as it is; several as a named set, shared by content.
-    fn address_set(&mut self, family: Family, ranges: &Ranges, requirement: &str, end: &str) -> String {
+    fn address_set(&mut self, family: Family, ranges: &Ranges, wish: &str) -> String {
         if addresses_text(family, ranges).len() == 1 {
             return addresses(family, ranges);
         }
@@ -342,7 +348,7 @@ impl Writer<'_> {
         if let Some(known) = self.sets.get(&key) {
             return format!("@{known}");
         }
-        let name = self.used.fresh(&format!("{}_{end}{}", slug(requirement), digit(family)));
+        let name = self.used.fresh(&format!("{wish}{}", digit(family)));
         self.sets.insert(key, name.clone());
         format!("@{name}")
     }

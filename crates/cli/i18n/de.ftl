@@ -1,0 +1,324 @@
+# Deutsch
+
+word-error = Fehler
+word-warning = Warnung
+word-hint = Hinweis
+word-possible = möglich
+word-disputed = strittig
+word-log = protokolliert
+
+## Dateien
+
+cannot-create = { $name } lässt sich nicht schreiben: { $detail }
+cannot-write = das Ergebnis lässt sich nicht schreiben: { $detail }
+config-empty = { $name } ist leer
+config-no-rules = { $name } enthält keine Kette, es gibt also nichts zu beurteilen
+config-not-recognised = { $name } sieht nach keiner hier bekannten Firewall-Konfiguration aus; --platform sagt, welche es ist
+estate-folder-empty = der Ordner { $name } enthält weder estate.toml noch templates/ noch sites/
+estate-missing = unter { $name } gibt es keinen Bestand; `tillgate init` schreibt einen ersten, --estate zeigt woandershin
+file-binary = { $name } ist eine Binärdatei, kein Text
+file-not-found = neben dem Bestand gibt es keine Datei { $name }
+file-not-regular = { $name } ist keine gewöhnliche Datei
+file-not-utf8 = { $name } ist kein UTF-8-Text
+file-too-large = die Datei ist größer als { $megabytes } MB
+file-too-large-named = { $name } ist größer als { $megabytes } MB
+file-unreadable = { $name } lässt sich nicht lesen: { $detail }
+include-cycle = { $name } bindet sich selbst ein
+include-not-found = es gibt keine Datei { $name } zum Einbinden
+include-outside = { $name } liegt außerhalb des Ordners der Konfiguration und wird nicht gelesen
+include-too-deep = bei { $name } sind Einbindungen zu tief geschachtelt
+include-unreadable = { $name } ist keine lesbare Textdatei
+json-no-nftables = dieses JSON hat keine Liste "nftables"
+json-syntax = das ist kein gültiges JSON: { $detail }
+more-diagnostics = … und { $count } weitere
+
+## TOML-Dateien
+
+did-you-mean = war { $word } gemeint?
+duplicate-id = die Kennung { $id } ist zweimal vergeben
+duplicate-name = der Name { $name } ist zweimal vergeben
+first-here = das erste Mal steht hier
+toml-choice = { $key } kann nicht { $found } sein
+toml-choices = eines von { $words }
+toml-missing-key = { $key } fehlt
+toml-syntax = das ist kein gültiges TOML: { $detail }
+toml-type = { $key } muss { $expected } sein, nicht { $found }
+toml-unknown-key = unbekannter Schlüssel { $key }
+type-bool = true oder false
+type-date = ein Datum wie 2027-03-31
+type-integer = eine ganze Zahl
+type-list = eine Liste
+type-ports = ein Port oder ein Bereich wie "5060-5061"
+type-table = eine Tabelle
+type-text = ein Text in Anführungszeichen
+
+## Kataloge
+
+catalog-from = eine Anforderung nennt genau dann, wer die Verbindung öffnet (from), wenn ihr Ziel das Gerät ist
+catalog-mac-prefix = das ist kein Block von MAC-Adressen
+catalog-mac-prefix-hint = 6, 7 oder 9 Hex-Ziffern, für Blöcke von 24, 28 und 36 Bit
+catalog-no-source = { $id } sagt nirgends, woher es stammt
+catalog-ports-hint = ein Port, ein Bereich wie "5060-5061", eine Liste davon, oder "unknown"
+catalog-row-id = die Kennung { $id } beginnt nicht mit ihrem Katalog
+catalog-row-id-hint = { $catalog }.name
+catalog-sound = { $file }: in Ordnung, { $rows } Anforderungen
+no-catalog = es gibt keinen Katalog { $id } (es gibt: { $known })
+unknown-feature = es gibt kein Merkmal { $feature }
+unknown-kind = es gibt keine Geräteart { $kind }
+unknown-kind-hint = `tillgate catalog show clover` zählt die Arten auf
+unknown-requirement = es gibt keine Anforderung { $id }
+unknown-protocol = das ist kein Protokoll
+bad-ports = das ist kein Port und kein Bereich von Ports
+
+## Bestand
+
+address-outside = { $address } ist keine Host-Adresse des Segments { $segment }
+bad-address = { $text } ist keine Adresse
+bad-interface = "{ $name }" kann kein Schnittstellenname sein
+bad-mac = { $text } ist keine Hardware-Adresse
+bad-mac-hint = zwölf Hex-Ziffern, etwa d4:95:24:00:00:11
+bad-prefix = { $text } ist keine Adresse und kein Präfix
+bad-prefix-hint = eine Adresse wie 10.1.10.5 oder ein Präfix wie 10.1.10.0/28
+bad-service = { $text } ist weder "gateway" noch eine Adresse
+bad-service-hint = "gateway" für die Firewall selbst, oder eine Liste von Adressen
+bad-site-name = der Name eines Standorts wird zum Dateinamen: er darf nicht leer sein, nicht mit einem Punkt beginnen und keinen Schrägstrich enthalten
+bad-subnet-hint = ein Präfix wie 10.1.20.0/24; IPv6 gehört zu subnet6
+bad-vlan = eine VLAN-Nummer liegt zwischen 1 und 4094
+csv-column = unbekannte Spalte { $column }
+csv-columns = Spalten sind { $columns }
+csv-syntax = das ist kein gültiges CSV: { $detail }
+csv-width = diese Zeile hat { $found } Felder, die Kopfzeile { $expected }
+duplicate-address = { $address } ist zwei Geräten zugeteilt
+duplicate-interface = die Schnittstelle { $interface } gehört zu zwei Segmenten
+duplicate-mac = { $mac } ist zwei Geräten zugeteilt
+duplicate-number = zwei Standorte haben die Nummer { $number }
+duplicate-vlan = zwei Segmente haben dasselbe VLAN
+estate-no-site = dieser Bestand hat keinen Standort
+estate-no-site-hint = ein Standort beginnt mit [[site]]
+estate-twice = [estate] steht zweimal da
+exception-peer = { $word } ist kein Gerät, kein Segment und keine Adresse
+exception-peer-hint = ein Gerät, ein Segment, eine Adresse, ein Präfix oder "internet"
+exception-ports-protocol = Ports brauchen ein Protokoll, das welche hat
+exception-syntax = das ist keine Ausnahme
+exception-syntax-hint = PROTOKOLL QUELLE -> ZIEL[:PORTS], etwa "tcp pos -> 198.51.100.7:8443"
+features-of-kind = diese Art kann haben: { $features }
+gateway-needed = das Segment { $segment } hat kein Gateway, und ein Dienst liegt darauf
+gateway-needed-hint = gateway = die Adresse der Firewall in diesem Segment
+gateway-outside = das Gateway { $address } liegt nicht im Subnetz des Segments
+host-bits = { $text } hat gesetzte Bits jenseits seiner Länge
+overlapping-subnets = { $a } überschneidet sich mit { $b } des Segments { $other }
+port-not-editable = der Port von { $id } lässt sich am Gerät nicht ändern
+pos-in-guest = das Terminal { $device } steht in einem Gästesegment
+pos-in-guest-hint = Terminals gehören in ein eigenes Segment mit role = "pos"
+probe-until = der Messrechner { $device } hat keinen letzten Tag
+probe-until-hint = until = 2027-03-31
+segment-here = das Segment steht hier
+segment-on-uplink = die Schnittstelle { $interface } ist zugleich Uplink
+segments-of-site = dieser Standort hat { $segments }
+unknown-catalog = es gibt keinen Katalog { $id }
+unknown-feature-of-kind = { $kind } hat kein Merkmal { $feature }
+unknown-segment = es gibt kein Segment { $segment }
+unknown-site = es gibt keinen Standort { $site }
+unknown-template = es gibt keine Vorlage { $name }
+unknown-variable = die Variable { $name } gibt es hier nicht
+variable-hint = vars = { "{" } { $name } = … { "}" } in der Vorlage oder am Standort
+variable-site-hint = number = … füllt sie
+
+## nftables
+
+nft-after-verdict = nach einem Urteil kann nichts mehr folgen
+nft-bad-value = { $value } passt hier nicht
+nft-base-chain = eine Basiskette schreibt man: type filter hook forward priority filter; policy drop;
+nft-define = eine Definition schreibt man: define name = wert
+nft-expected-dot = der Schlüssel hat weitere Teile, verbunden durch " . "
+nft-expected-map = hier wird eine Abbildung erwartet: {"{"} … {"}"} oder @name
+nft-expected-value = hier wird ein Wert erwartet
+nft-expected-verdict = { $word } ist kein Urteil
+nft-include = eine Einbindung braucht einen Dateinamen
+nft-jump-deep = von der Kette { $chain } aus gehen Aufrufe tiefer, als der Kernel folgt (16)
+nft-jump-loop = die Kette { $chain } ruft sich selbst auf, unmittelbar oder über andere
+nft-open-string = diese Zeichenkette ist nicht geschlossen
+nft-policy = eine Policy ist accept oder drop
+nft-priority = das ist keine Priorität
+nft-relative-rule = der Platz dieser Regel hängt vom laufenden Regelwerk ab; geben Sie das ganze (nft list ruleset)
+nft-strange-byte = das Byte { $byte } gehört in kein Regelwerk
+nft-table-body = hier wird der Rumpf einer Tabelle erwartet
+nft-too-many-tokens = Definitionen lassen diese Konfiguration über alle Maßen wachsen
+nft-unclosed = das wird nie geschlossen; vielleicht ist die Datei abgeschnitten
+nft-undefined = ${ $name } ist nicht definiert
+nft-unknown-chain = in dieser Tabelle gibt es keine Kette { $chain }
+nft-unknown-command = unbekannter Befehl { $word }
+nft-unknown-in-set = { $word } gehört in keine Menge
+nft-unknown-in-table = { $word } gehört in keine Tabelle
+nft-unknown-set = in dieser Tabelle gibt es keine Menge { $set }
+not-modelled-match = die Bedingung "{ $what }"
+not-modelled-set = die Menge { $set }, die etwas füllt, das nicht vorliegt
+not-modelled-statement = die Anweisung "{ $what }"
+not-modelled-table = die Tabelle { $family } { $name }
+
+## Befehle
+
+ask-management = Adresse, die die Firewall verwalten darf
+ask-name = Name der Organisation
+ask-pos-interface = Schnittstelle des Terminal-Segments
+ask-pos-subnet = Subnetz der Terminals
+ask-site = Name des Ladens
+ask-terminal = Feste Adresse des ersten Terminals
+ask-wan = Uplink-Schnittstelle der Firewall
+explain-no-port = kein Katalog nennt den Port { $topic }: nichts hier Bekanntes braucht ihn
+explain-unknown = { $topic } ist kein hier bekannter Port, keine Anforderung, kein Befund und keine PCI-DSS-Nummer
+fleet-missing = keine Konfiguration
+fleet-summary = { $sites } Standorte: { $holds } halten, { $fails } halten nicht, { $undecided } unentschieden, { $unreadable } unlesbar
+fleet-unreadable = die Konfiguration lässt sich nicht lesen
+init-assessment = PCI-DSS-Prüfung: saq-p2pe | saq-b-ip | saq-c | saq-d | saq-d-sp | roc
+init-done = { $name } geschrieben; weiter mit: tillgate plan { $site } --estate { $name }
+init-exists = { $name } gibt es schon und bleibt, wie es ist
+init-features = was das Terminal außer Zahlungen noch tut
+init-head = Der Bestand eines ersten Ladens: wer da ist, und wer mit wem sprechen darf. Alles nach # ist Kommentar.
+init-mac = damit hält DHCP die Adresse fest
+init-management = wer die Firewall verwalten darf
+init-ntp = ohne Angabe jeder öffentliche Zeitserver
+init-services = "gateway": auf der Firewall; oder eine Liste von Adressen
+init-wan = Uplinks, wie die Firewall sie nennt
+no-findings = keine Befunde
+no-site = es gibt keinen Standort { $site } (es gibt: { $sites })
+no-site-did-you-mean = es gibt keinen Standort { $site }; war { $word } gemeint?
+note-disputed = { $count ->
+    [one] 1 Zeile ist
+   *[other] { $count } Zeilen sind
+ } strittig: keine andere Quelle nennt sie; `tillgate explain` sagt, warum
+note-open = { $count ->
+    [one] 1 Zeile hat
+   *[other] { $count } Zeilen haben
+ } unbekannte Ports: eine offene Frage, nie eine Regel
+packet-syntax = hier wird erwartet: { $expected }
+packet-syntax-hint = tcp 10.17.20.11:40000 -> 203.0.113.5:443 in eth1 out eth0 state new
+plan-exception = Ausnahme: { $reason } ({ $owner }, bis { $date })
+plan-names-known = Bekannte Namen stehen im Katalog; manche teilen ihre Adressen mit anderen.
+plan-names-wide = Namen auf geteilten Adressen (CDNs) machen eine Regel nach Namen weiter, als sie aussieht.
+plan-not-enforced = Innerhalb eines Segments: von dieser Firewall nicht durchgesetzt
+plan-open = Offene Fragen
+plan-probe = Messrechner, bis { $date }
+open-names-unknown = es sind keine Namen bekannt, das Ziel lässt sich also nicht einengen
+open-no-peer = das Gerät, mit dem es spricht, ist nicht angegeben
+open-ports-unknown = niemand veröffentlicht die Ports
+render-all = { $count } Standorte nach { $folder } geschrieben
+render-interface = nftables kann den Schnittstellennamen { $name } nicht tragen: höchstens 15 Zeichen, kein Schrägstrich, kein Doppelpunkt
+render-names = { $site } verlangt Ziele nach Namen; das braucht services.dns = "gateway", dessen Resolver die Mengen füllt
+render-no-management = { $site } gibt niemanden an, der die Firewall verwalten darf; das zu laden sperrte alle aus
+render-no-uplink = { $site } gibt keinen Uplink an (firewall.wan)
+render-rollback =
+    Laden Sie es mit einer Rücknahme, die auslöst, wenn Sie sie nicht anhalten:
+      (echo flush ruleset; nft list ruleset) > /var/tmp/before.nft
+      systemd-run --on-active=2min --unit=tillgate-rollback nft -f /var/tmp/before.nft
+      nft -f { $file }
+      # eine neue Verbindung zur Firewall öffnen; wenn das geht:
+      systemctl stop tillgate-rollback.timer
+render-unproved = die Konfiguration für { $site } gleicht nicht der Absicht und wird nicht geschrieben; bitte melden Sie das
+trace-deny = verweigert
+trace-permit = zugelassen
+trace-unknown = unbekannt
+unknown-platform = es gibt keine Plattform { $name } (es gibt: { $known })
+verdict-fails = hält nicht
+verdict-holds = hält
+verdict-undecided = unentschieden
+change-added = neu
+change-changed = geändert
+change-removed = entfallen
+
+## Tabellen und Beschriftungen
+
+col-catalog = Katalog
+col-confidence = Vertrauen
+col-destination = Ziel
+col-end-of-support = Ende der Pflege
+col-features = Merkmale
+col-from = von
+col-kind = Art
+col-kinds = Arten
+col-level = Stufe
+col-name = Name
+col-need = Bedarf
+col-purpose = Zweck
+col-requirement = Anforderung
+col-rows = Zeilen
+col-service = Dienst
+col-source = Quelle
+col-to = nach
+col-vendor = Hersteller
+col-version = Version
+col-when = wenn
+col-why = warum
+heading-commands = Befehle
+heading-usage = Aufruf
+label-also = ebenso
+label-blocked = wenn blockiert
+label-box = Pakete
+label-confidence = Vertrauen
+label-disputed = strittig
+label-findings = Befunde
+label-fix = Abhilfe
+label-level = Stufe
+label-line = Zeile
+label-names = Namen
+label-packet = Paket
+label-pci = PCI DSS
+label-port = Port
+label-purpose = Zweck
+label-reason = warum
+label-source = Quelle
+label-when = wenn
+need-allowed = erlaubt
+need-needed = nötig
+port-editable = lässt sich am Gerät ändern
+port-fixed = lässt sich nicht ändern
+source-checked = geprüft am { $date }
+
+## Hilfe
+
+cmd-tillgate = Weiß, was Zahlungsterminals vom Netz brauchen, schreibt es als Firewall-Konfiguration und beweist, was eine Konfiguration wirklich zulässt
+cmd-init = Einen kommentierten Bestand für einen ersten Laden schreiben
+cmd-requirements = Was Terminals brauchen, mit Quellen
+cmd-explain = Einen Port, eine Anforderung, einen Befund oder eine PCI-DSS-Nummer erklären
+cmd-plan = Die Flüsse eines Standorts, jeder mit seinen Gründen
+cmd-render = Die Konfiguration der Firewall schreiben, bewiesen, bevor sie geschrieben wird
+cmd-verify = Beweisen, was eine Konfiguration zulässt, gegen den Standort oder für sich
+cmd-trace = Ein Paket oder eine Datei von Paketen durch eine Konfiguration führen
+cmd-catalog = Kataloge aufzählen, zeigen, prüfen und vergleichen
+cmd-list = Die Kataloge in Gebrauch
+cmd-show = Ein Katalog mit allem darin
+cmd-lint = Katalogdateien prüfen
+cmd-diff = Was sich zwischen zwei Katalogdateien geändert hat
+cmd-schema = Das JSON-Schema von Katalogdateien
+arg-estate = Datei oder Ordner des Bestands [Standard: estate.toml, dann estate/; Umgebung: TILLGATE_ESTATE]
+arg-now = Das Datum, nach dem geurteilt wird, statt heute
+arg-format = Wie das Ergebnis ausgegeben wird
+arg-lang = Sprache aller Texte [Standard: aus LANG]
+arg-color = Farbe
+arg-quiet = Nur das Ergebnis ausgeben
+arg-verbose = Mehr ausgeben
+arg-dir = Ordner für estate.toml
+arg-name = Name der Organisation
+arg-site = Name des Standorts
+arg-wan = Uplink-Schnittstelle der Firewall
+arg-pos-interface = Schnittstelle des Terminal-Segments
+arg-pos-subnet = Subnetz der Terminals
+arg-management = Adresse, die die Firewall verwalten darf
+arg-terminal = Feste Adresse des ersten Terminals
+arg-vendor = Katalog, zum Beispiel clover
+arg-kind = Geräteart, zum Beispiel clover/mini
+arg-feature = Merkmal in Gebrauch; mehrfach möglich
+arg-profile = Nur was unter einem Profil an ist
+arg-region = Region der Cloud des Herstellers
+arg-topic = Ein Port (443, udp/123), eine Anforderung, ein Befund oder eine PCI-DSS-Nummer
+arg-all = Alle Standorte
+arg-platform = Firewall-Plattform
+arg-output = Datei für die Konfiguration, oder Ordner für sie und ihre Begleiter
+arg-config = Konfigurationsdatei oder Ordner, oder - für die Standardeingabe; mehrfach möglich
+arg-fail-on = Schwere, ab der ein Befund den Standort durchfallen lässt
+arg-packet = Das Paket: "tcp 10.17.20.11:40000 -> 203.0.113.5:443 in eth1 out eth0"
+arg-packets = Datei mit einem Paket je Zeile
+arg-id = Kennung des Katalogs
+arg-files = Dateien; ohne Angabe die mitgelieferten Kataloge
+arg-old = Alte Datei
+arg-new = Neue Datei

@@ -1,0 +1,39 @@
+//! One file per command.
+
+pub mod catalog;
+pub mod explain;
+pub mod init;
+pub mod plan;
+pub mod render;
+pub mod requirements;
+pub mod trace;
+pub mod verify;
+
+use crate::Result;
+use crate::output::Output;
+use tillgate_catalog::document::closest;
+use tillgate_estate::{Estate, Site};
+use tillgate_model::Text;
+
+/// A site by name; an error with the nearest name otherwise.
+pub fn site<'e>(estate: &'e Estate, name: &str, output: &mut Output<'_>) -> Result<&'e Site> {
+    match estate.site(name) {
+        Some(site) => Ok(site),
+        None => {
+            let names = estate.sites.iter().map(|s| s.name.as_str());
+            let text = match closest(name, names.clone()) {
+                Some(word) => Text::new("no-site-did-you-mean").arg("site", name).arg("word", word),
+                None => {
+                    let some: Vec<&str> = names.take(8).collect();
+                    Text::new("no-site").arg("site", name).arg("sites", some.join(", "))
+                }
+            };
+            output.fail(&text)
+        }
+    }
+}
+
+/// A document as JSON, with a final newline.
+pub fn json(value: &serde_json::Value) -> String {
+    format!("{value:#}\n")
+}

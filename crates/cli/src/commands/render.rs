@@ -1,0 +1,108 @@
+//! `tillgate render`: configuration for the firewall, proved before it is written.
+
+use super::site;
+use crate::args::{Format, Global, Render};
+use crate::output::Output;
+use crate::{Environment, Failed, Result, load, report};
+use serde_json::json;
+use std::io::Read;
+use std::path::Path;
+use tillgate_catalog::Library;
+use tillgate_estate::Site;
+use tillgate_intent::intent;
+use tillgate_model::Text;
+use tillgate_platforms::nftables::{self, RenderError, Rendered};
+
+pub fn run(args: &Render, global: &Global, environment: &Environment, input: &mut dyn Read, output: &mut Output<'_>) -> Result {
+    let (estate, library) = load::estate(global, environment, input, output)?;
+    match (&args.site, &args.output) {
+        (Some(name), target) => {
+            let site = site(&estate, name, output)?;
+            let rendered = render(site, &library, args, output)?;
+            match target {
+                None => print(&rendered, output),
+                Some(path) => write_one(&rendered, site, path, output)?,
+            }
+            output.note(&Text::new("render-rollback").arg("file", format!("{}.nft", site.name)));
+        }
+        (None, Some(folder)) => {
+            for site in &estate.sites {
+                let rendered = render(site, &library, args, output)?;
+                write_folder(&rendered, site, &folder.join(&site.name), output)?;
+            }
+            output.note(&Text::new("render-all").num("count", estate.sites.len()).arg("folder", folder.display()));
+        }
+        (None, None) => return Err(Failed(2)),
+    }
+    Ok(0)
+}
+
+fn render(site: &Site, library: &Library, args: &Render, output: &mut Output<'_>) -> Result<Rendered> {
+    let platform = args.platform.as_ref().unwrap_or(&site.firewall.platform);
+    if platform != "nftables" {
+        return output.fail(&Text::new("unknown-platform").arg("name", platform).arg("known", "nftables"));
+    }
+    let intent = intent(site, library, output.today);
+    match nftables::render(site, &intent) {
+        Ok(rendered) => Ok(rendered),
+        Err(error) => {
+            let text = match &error {
+                RenderError::NoManagement => Text::new("render-no-management").arg("site", &site.name),
+                RenderError::NoUplink => Text::new("render-no-uplink").arg("site", &site.name),
+                RenderError::InterfaceName(name) => Text::new("render-interface").arg("name", name),
+                RenderError::NamesNeedResolver => Text::new("render-names").arg("site", &site.name),
+                RenderError::Unproved(findings) => {
+                    let text = report::findings(findings, output);
+                    let _ = output.err.write_all(text.as_bytes());
+                    Text::new("render-unproved").arg("site", &site.name)
+                }
+            };
+            output.fail(&text)
+        }
+    }
+}
+
+fn print(rendered: &Rendered, output: &mut Output<'_>) {
+    match output.format {
+        Format::Text => output.data(&rendered.text),
+        Format::Json => {
+            let companions: Vec<_> = rendered.companions.iter().map(|(n, t)| json!({"name": n, "text": t})).collect();
+            let value = json!({
+                "schema": "tillgate.configuration/1", "platform": "nftables", "text": rendered.text, "companions": companions,
+            });
+            output.data(&super::json(&value));
+        }
+    }
+}
+
+/// A path with an ending is the file; anything else is a folder for it and its companions.
+fn write_one(rendered: &Rendered, site: &Site, path: &Path, output: &mut Output<'_>) -> Result<()> {
+    if path.extension().is_some() && !path.is_dir() {
+        return write(path, &rendered.text, output);
+    }
+    write_folder(rendered, site, path, output)
+}
+
+fn write_folder(rendered: &Rendered, site: &Site, folder: &Path, output: &mut Output<'_>) -> Result<()> {
+    if let Err(error) = std::fs::create_dir_all(folder) {
+        return output.fail(&Text::new("cannot-create").arg("name", folder.display()).arg("detail", error));
+    }
+    write(&folder.join(format!("{}.nft", site.name)), &rendered.text, output)?;
+    for (name, text) in &rendered.companions {
+        write(&folder.join(name), text, output)?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str, output: &mut Output<'_>) -> Result<()> {
+    // A file is there whole or not at all.
+    let temporary = path.with_extension(format!("tmp{}", std::process::id()));
+    let result = std::fs::write(&temporary, text).and_then(|()| std::fs::rename(&temporary, path));
+    match result {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            let _ = std::fs::remove_file(&temporary);
+            output.fail(&Text::new("cannot-create").arg("name", path.display()).arg("detail", error))
+        }
+    }
+}
