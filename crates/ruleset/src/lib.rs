@@ -20,6 +20,7 @@ mod witness;
 
 pub use allowed::{allowed_cubes, never_excess};
 pub use outcome::Outcomes;
+pub use path::Region;
 pub use program::Program;
 pub use rules::{
     Action, Base, Chain, ChainId, Hook, InterfaceMatch, Kind, Match, NameSet, Note, Part, Policy, Rule, RuleSet,

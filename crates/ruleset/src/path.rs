@@ -8,7 +8,7 @@ use crate::outcome::{Exit, Outcomes};
 use crate::program::Program;
 use crate::rules::{Hook, Translation};
 use crate::translate::Step;
-use tillgate_model::{Family, Ranges, State};
+use tillgate_model::{Family, Packet, Ranges, State, address_bits};
 use tillgate_packetset::{Cube, Field, Node};
 
 /// Priority of destination translation (netfilter's `dstnat`).
@@ -90,9 +90,14 @@ impl Program<'_> {
         }
         let node = self.filters(way, &view);
         let node = self.diagram.zip(within, node, |w, v| if w != 0 { v } else { 0 });
-        // Points outside the narrowed view are no packets of this way.
-        let inside = self.diagram.cube(&view.without(Field::Translated), 1, 0);
-        let node = self.diagram.choose(inside, node, Node::leaf(0));
+        // Destinations outside the narrowed view are no packets of this way.
+        let node = match view.ranges(Field::Destination).and_then(|r| Cube::all().with(Field::Destination, r)) {
+            Some(cube) => {
+                let inside = self.diagram.cube(&cube, 1, 0);
+                self.diagram.choose(inside, node, Node::leaf(0))
+            }
+            None => node,
+        };
         self.diagram.fix(node, Field::Translated, 0)
     }
 
@@ -189,6 +194,60 @@ impl Program<'_> {
         }
         let post = self.hook(Hook::Postrouting, view, (i32::MIN, i32::MAX));
         self.diagram.zip(node, post, |a, b| Outcomes(a).and(Outcomes(b)).0)
+    }
+}
+
+/// The verdicts on everything that comes in by one interface in one state and family.
+#[derive(Clone, Copy, Debug)]
+pub struct Region {
+    forward: Node,
+    redirected: Node,
+    local: Node,
+}
+
+impl Program<'_> {
+    /// Compiles the verdicts of a region; `uplink` is where traffic to the internet leaves.
+    pub fn region(&mut self, input: &str, uplink: &str, state: State, family: Family) -> Region {
+        let number = self.universe.interface(input);
+        let outputs = self.topology.into_iter().flat_map(|t| t.zones.iter().map(|z| z.interface.as_str()));
+        let outputs: Ranges = outputs.chain([uplink]).map(|o| self.universe.interface(o)).map(|n| (n, n)).collect();
+        let question = Cube::all()
+            .at(Field::Input, number)
+            .and_then(|c| c.at(Field::State, state as u128))
+            .and_then(|c| c.at(Field::Family, family as u128))
+            .and_then(|c| c.with(Field::Output, &outputs));
+        let Some(question) = question else {
+            return Region { forward: Node::leaf(0), redirected: Node::leaf(0), local: Node::leaf(0) };
+        };
+        let routing = self.routing(family);
+        let forward = self.way(Way::Forward, &question, routing);
+        let forward = self.diagram.fold(forward, Field::Output, &outputs, |a, b| a | b);
+        let inside = question.without(Field::Output);
+        let redirected = self.way(Way::Redirected, &inside, Node::leaf(1));
+        let local = self.way(Way::Local, &inside, Node::leaf(1));
+        Region { forward, redirected, local }
+    }
+
+    /// What a region says of one of its packets.
+    pub fn outcome(&self, region: Region, packet: &Packet) -> Outcomes {
+        let mut point = [0u128; Field::ALL.len()];
+        let number = |name: &Option<String>| name.as_ref().map_or(0, |n| self.universe.interface(n));
+        point[Field::Input as usize] = number(&packet.input);
+        point[Field::Output as usize] = number(&packet.output);
+        point[Field::State as usize] = packet.state as u128;
+        point[Field::Family as usize] = packet.family() as u128;
+        point[Field::Protocol as usize] = packet.protocol.0 as u128;
+        point[Field::Source as usize] = address_bits(packet.source);
+        point[Field::Destination as usize] = address_bits(packet.destination);
+        point[Field::SourcePort as usize] = packet.source_port as u128;
+        point[Field::DestinationPort as usize] = packet.destination_port as u128;
+        point[Field::TcpFlags as usize] = packet.tcp_flags as u128;
+        let order = match packet.output {
+            Some(_) => [region.forward, region.redirected],
+            None => [region.local, region.forward],
+        };
+        let values = order.map(|node| self.diagram.eval(node, &point));
+        Outcomes(if values[0] != 0 { values[0] } else { values[1] })
     }
 }
 

@@ -429,19 +429,19 @@ impl Walker<'_> {
         sure
     }
 
-    /// Where a translated packet leaves, if its notation did not say.
+    /// Where a translated packet leaves: the topology knows, or else its notation.
     fn route(&mut self, redirected: bool) {
-        if redirected || self.packet.output.is_some() {
+        if redirected {
             return;
         }
         let (family, bits) = (self.packet.family(), address_bits(self.packet.destination));
         match self.topology {
-            Some(topology) if topology.gateways(family).contains(bits) => {}
+            Some(topology) if topology.gateways(family).contains(bits) => self.packet.output = None,
             Some(topology) => match topology.zone_of(family, bits) {
                 Some(at) => self.packet.output = Some(topology.zones[at].interface.clone()),
-                None => self.output_unknown = true,
+                None => self.output_unknown = self.packet.output.is_none(),
             },
-            None => self.output_unknown = true,
+            None => self.output_unknown = self.packet.output.is_none(),
         }
     }
 

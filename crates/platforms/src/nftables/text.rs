@@ -10,7 +10,7 @@ const RESERVED: &[&str] = &[
     "flush", "forward", "fwd", "goto", "group", "handle", "hook", "icmp", "inet", "input", "insert", "ip", "ip6",
     "jump", "last", "limit", "list", "log", "map", "mark", "masquerade", "meta", "meter", "nat", "netdev",
     "notrack", "output", "policy", "postrouting", "prerouting", "priority", "queue", "quota", "rate", "redirect",
-    "reject", "related", "return", "rule", "set", "snat", "socket", "table", "tcp", "time", "timeout", "tproxy",
+    "random", "reject", "related", "return", "rule", "set", "snat", "socket", "table", "tcp", "time", "timeout", "tproxy",
     "type", "udp", "update", "vmap",
 ];
 
