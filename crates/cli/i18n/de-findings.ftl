@@ -27,6 +27,7 @@ finding-rule-shadowed = { $count ->
 finding-segment-exposed = Pakete aus { $from } erreichen { $to }
 finding-source-segment = { $site } öffnet seine Flüsse für ganze Segmente (source = "segment")
 finding-source-too-wide = eine Regel lässt einen nötigen Dienst von { $from } nach { $to } für mehr Quellen zu als die angegebenen Geräte
+finding-unfiltered = nichts filtert Pakete von { $from } nach { $to }: keine Kette sieht sie
 
 explain-flow-blocked = Ein Fluss, den Zahlungen brauchen, ist von keiner Regel zugelassen. Das gezeigte Paket ist, was das Terminal senden würde; die gezeigte Zeile verweigert es. Lassen Sie den Fluss, und nicht mehr, vor dieser Zeile zu.
 explain-flow-partly-blocked = Ein Teil eines nötigen Flusses wird verweigert: manche Ziele, manche Ports, eines von mehreren Geräten oder einer von mehreren Uplinks. Steht dabei "möglich", engen die Regeln das Ziel auf Adressen ein, die niemand mit den Namen dahinter vergleichen kann.

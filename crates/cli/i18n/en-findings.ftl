@@ -27,6 +27,7 @@ finding-rule-shadowed = { $count ->
 finding-segment-exposed = packets from { $from } reach { $to }
 finding-source-segment = { $site } opens its flows to whole segments (source = "segment")
 finding-source-too-wide = a rule permits a needed service from { $from } to { $to } to more sources than the declared devices
+finding-unfiltered = nothing filters packets from { $from } to { $to }: no chain sees them
 
 explain-flow-blocked = A flow that payments need is not permitted by any rule. The packet shown is what the terminal would send; the line shown is what denies it. Permit the flow, and no more, before that line.
 explain-flow-partly-blocked = A part of a needed flow is denied: some destinations, some ports, one of several devices or one of several uplinks. Marked as possible, the rules narrow the destination to addresses that nobody can compare with the names behind them.

@@ -37,10 +37,14 @@ pub fn add(builder: &mut Builder<'_>) {
                         ports: exception.ports.clone(),
                         icmp_type: None,
                         source: source.clone(),
-                        source_needed: source.clone(),
+                        // The firewall's own addresses in a segment are neither end of what it forwards.
+                        source_needed: source.subtract(&gateways),
                         source_ports_needed: client_ports(),
                         destination: destination.clone(),
-                        destination_needed: destination,
+                        destination_needed: match path {
+                            Path::Local { .. } => destination.clone(),
+                            _ => destination.subtract(&gateways),
+                        },
                         names: Vec::new(),
                         by_name: false,
                         unchecked: false,

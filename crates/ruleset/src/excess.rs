@@ -184,18 +184,10 @@ impl Judge<'_> {
             let node = self.ask(way, question, within);
             let paths = self.program.diagram.paths(node, |v| Outcomes(v).may_accept_unmarked(), 32);
             let before = rules.len();
-            for (cube, value) in &paths {
-                let shown = self.show(cube);
-                match shown.trace.decider {
-                    Some(rule) => {
-                        rules.insert(rule);
-                    }
-                    None => more = more.or(Some((shown, *value))),
-                }
-            }
+            rules.extend(paths.iter().filter_map(|(cube, _)| self.show(cube).trace.decider));
             if paths.is_empty() || rules.len() == before || rules.len() >= MOST_RULES {
-                if !paths.is_empty() && more.is_none() {
-                    more = paths.first().map(|(cube, value)| (self.show(cube), *value));
+                if !paths.is_empty() {
+                    more = self.plain_path(node, |v| Outcomes(v).may_accept_unmarked());
                 }
                 break;
             }
@@ -216,13 +208,37 @@ impl Judge<'_> {
                 }
             }
         }
-        if let Some((shown, value)) = more {
+        if let Some((cube, value)) = more {
             let proof = if Outcomes(value).must_accept() { Proof::Proved } else { Proof::Possible };
-            let text = Text::new("finding-excess-more").arg("from", self.name(from)).arg("to", self.to_name(to));
-            let finding = Finding::new(self.id_of_pair(from, to), self.subject(from, to), text).proof(proof);
+            let shown = self.show(&cube);
+            // Without any chain at the hook nothing decides, and everything passes.
+            let unfiltered = shown.trace.decider.is_none();
+            let id = if unfiltered { "finding-unfiltered" } else { "finding-excess-more" };
+            let text = Text::new(id).arg("from", self.name(from)).arg("to", self.to_name(to));
+            let id = match to {
+                To::Firewall if unfiltered => FindingId::ManagementExposed,
+                _ => self.id_of_pair(from, to),
+            };
+            let finding = Finding::new(id, self.subject(from, to), text).proof(proof);
             let finding = self.with_evidence(finding, &shown);
             found.entry((self.name(from), to, (usize::MAX, usize::MAX))).or_insert(finding);
         }
+    }
+
+    /// A path for people: TCP before UDP before anything else.
+    fn plain_path(&mut self, node: Node, want: impl Fn(u32) -> bool + Copy) -> Option<(Cube, u32)> {
+        for protocol in [Some(Protocol::TCP), Some(Protocol::UDP), None] {
+            let cube = match protocol {
+                Some(p) => Cube::all().at(Field::Protocol, p.0 as u128)?,
+                None => Cube::all(),
+            };
+            let inside = self.program.diagram.cube(&cube, 1, 0);
+            let part = self.program.diagram.choose(inside, node, Node::leaf(0));
+            if let Some(found) = self.program.diagram.paths(part, |v| v != 0 && want(v), 1).into_iter().next() {
+                return Some(found);
+            }
+        }
+        None
     }
 
     fn to_name(&self, to: To) -> String {

@@ -270,7 +270,7 @@ impl Walker<'_> {
                 certain: sure,
                 log: rule.log,
             });
-            let decides = matches!(rule.action, Action::Accept | Action::Drop | Action::Translate(_));
+            let decides = matches!(rule.action, Action::Accept | Action::Drop | Action::Translate(_) | Action::Unknown);
             if decides && (sure || self.decider.is_none()) {
                 self.decider = Some((chain, index));
             }

@@ -5,12 +5,17 @@ use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{
     AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, send, setsockopt, socket, sockopt,
 };
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::net::{IpAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
 use tillgate_intent::Topology;
 use tillgate_model::{Family, Packet};
 
@@ -28,9 +33,15 @@ struct Side {
 
 /// A firewall and a host behind each of its interfaces; gone when dropped.
 pub struct Lab {
+    stop: Arc<AtomicBool>,
+    echoes: Vec<JoinHandle<()>>,
     prefix: String,
     sides: Vec<Side>,
     uplinks: Vec<String>,
+    /// The firewall's addresses in its segments.
+    own: Vec<IpAddr>,
+    /// Numbers given out: one that arrives late is not taken for a packet of a later call.
+    used: Cell<usize>,
 }
 
 /// What became of one packet.
@@ -73,7 +84,8 @@ impl Lab {
         let prefix = format!("tg{}-{number}", std::process::id());
         let gate = format!("{prefix}-fw");
         run("ip", &["netns", "add", &gate], None);
-        let mut lab = Lab { prefix, sides: Vec::new(), uplinks: topology.uplinks.clone() };
+        let own = topology.zones.iter().flat_map(|z| z.gateways.clone()).collect();
+        let mut lab = Lab { stop: Arc::default(), echoes: Vec::new(), prefix, sides: Vec::new(), uplinks: topology.uplinks.clone(), own, used: Cell::new(0) };
         let in_gate = |arguments: &[&str]| {
             let all = [&["netns", "exec", gate.as_str()], arguments].concat();
             run("ip", &all, None)
@@ -164,6 +176,42 @@ impl Lab {
         run("ip", &all, input)
     }
 
+    /// Answers datagrams to a port of the firewall itself, so that connections to it become established.
+    pub fn echo(&mut self, port: u16) {
+        let (space, stop) = (format!("/run/netns/{}-fw", self.prefix), Arc::clone(&self.stop));
+        let (ready, started) = std::sync::mpsc::channel();
+        self.echoes.push(std::thread::spawn(move || {
+            let space = File::open(space).expect("the firewall's namespace exists");
+            setns(&space, CloneFlags::CLONE_NEWNET).expect("entering a namespace needs CAP_SYS_ADMIN");
+            let socket = UdpSocket::bind(("::", port)).expect("the port is free in a new namespace");
+            socket.set_read_timeout(Some(Duration::from_millis(50))).expect("a timeout can be set");
+            ready.send(()).expect("the lab waits for this");
+            let mut buffer = [0u8; 2048];
+            while !stop.load(Ordering::Relaxed) {
+                if let Ok((length, from)) = socket.recv_from(&mut buffer) {
+                    let _ = socket.send_to(&buffer[..length], from);
+                }
+            }
+        }));
+        started.recv().expect("the thread binds its port");
+    }
+
+    /// Whether the kernel takes a rule set (checking alone finds no loops).
+    pub fn accepts(&self, rules: &str) -> bool {
+        let name = format!("{}-fw", self.prefix);
+        let child = Command::new("ip")
+            .args(["netns", "exec", &name, "nft", "-f", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let mut child = child.expect("ip was started before");
+        if let Some(mut stdin) = child.stdin.take() {
+            let _ = stdin.write_all(rules.as_bytes());
+        }
+        child.wait().expect("a started program ends").success()
+    }
+
     /// Loads a rule set in place of the one before, and the table that counts what the firewall itself gets.
     pub fn load(&self, rules: &str) {
         self.gate("nft", &["flush", "ruleset"], None);
@@ -189,22 +237,26 @@ impl Lab {
         self.gate("nft", &["flush", "set", "inet", "lab", "seen4"], None);
         self.gate("nft", &["flush", "set", "inet", "lab", "seen6"], None);
         let mut fates = vec![Fate::Gone; packets.len()];
+        let base = if self.used.get() + packets.len() > 65_000 { 0 } else { self.used.get() };
+        self.used.set(base + packets.len());
         for (number, packet) in packets.iter().enumerate() {
             let side = self.sides.iter().find(|s| Some(&s.interface) == packet.input.as_ref());
             let side = side.unwrap_or_else(|| panic!("no interface for {packet}"));
             // Numbers start at 1: what the kernel sends by itself carries 0.
-            let frame = build(packet, number as u32 + 1, side.host, side.gate);
+            let frame = build(packet, (base + number) as u32 + 1, side.host, side.gate);
             send(side.socket.as_raw_fd(), &frame, MsgFlags::empty()).unwrap_or_else(|e| panic!("sending {packet}: {e}"));
             if number % 512 == 511 {
-                self.collect(packets, &mut fates);
+                self.collect(packets, base, &mut fates);
             }
         }
-        self.collect(packets, &mut fates);
+        // The last ones may still be on another processor's queue.
+        std::thread::sleep(Duration::from_millis(3));
+        self.collect(packets, base, &mut fates);
         for (set, v4) in [("seen4", true), ("seen6", false)] {
             for number in self.seen(set) {
-                let at = number as usize;
-                if at >= 1 && at <= packets.len() && packets[at - 1].source.is_ipv4() == v4 {
-                    fates[at - 1] = Fate::Delivered;
+                let at = (number as usize).checked_sub(base + 1).filter(|at| *at < packets.len());
+                if let Some(at) = at.filter(|at| packets[*at].source.is_ipv4() == v4) {
+                    fates[at] = Fate::Delivered;
                 }
             }
         }
@@ -218,15 +270,16 @@ impl Lab {
     }
 
     /// A veth pair hands frames over at once, so what was sent has arrived when the call returned.
-    fn collect(&self, sent: &[Packet], fates: &mut [Fate]) {
+    fn collect(&self, sent: &[Packet], base: usize, fates: &mut [Fate]) {
         for side in &self.sides {
             while let Some(frame) = recv_frame(side) {
-                // Our own frames are seen on their way out too.
-                if frame.from != side.gate {
+                // Our own frames are seen on their way out too; what the firewall says by itself is no answer to us.
+                let answer = self.own.contains(&frame.packet.source) && frame.packet.source_port == 53;
+                if frame.from != side.gate || answer {
                     continue;
                 }
-                let at = frame.number as usize;
-                let Some(ours) = at.checked_sub(1).and_then(|at| sent.get(at)) else { continue };
+                let Some(at) = (frame.number as usize).checked_sub(base + 1) else { continue };
+                let Some(ours) = sent.get(at) else { continue };
                 // What the firewall answers by itself carries any number, and other flags or types.
                 let (seen, icmp) = (&frame.packet, ours.protocol.is_icmp());
                 let same = ours.protocol == seen.protocol
@@ -234,7 +287,7 @@ impl Lab {
                     && ours.tcp_flags == seen.tcp_flags
                     && (!icmp || ours.source_port == seen.source_port);
                 if same {
-                    fates[at - 1] = Fate::Forwarded(side.interface.clone(), frame.packet);
+                    fates[at] = Fate::Forwarded(side.interface.clone(), frame.packet);
                 }
             }
         }
@@ -267,6 +320,10 @@ fn recv_frame(side: &Side) -> Option<Frame> {
 
 impl Drop for Lab {
     fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for echo in self.echoes.drain(..) {
+            let _ = echo.join();
+        }
         let hosts = (0..self.sides.len()).map(|at| format!("{}-h{at}", self.prefix));
         for name in hosts.chain([format!("{}-fw", self.prefix)]) {
             let _ = Command::new("ip").args(["netns", "del", &name]).status();

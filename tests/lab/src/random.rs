@@ -73,6 +73,7 @@ fn edges(rules: &RuleSet, topology: &Topology) -> Edges {
     }
     for (index, family) in Family::BOTH.into_iter().enumerate() {
         for zone in &topology.zones {
+            addresses[index].extend(zone.gateway_ranges(family).first());
             for &(lo, hi) in zone.ranges(family).as_slice() {
                 addresses[index].extend([lo + 2, lo + 11, lo + 12, hi - 1]);
             }
@@ -227,15 +228,34 @@ pub fn probes(rules: &RuleSet, topology: &Topology, uplink: &str, random: &mut R
                 if fits.is_empty() { ranges(field).first().unwrap_or(0) } else { *random.pick(&fits) }
             };
             let addresses = &edges.addresses[family as usize];
-            for input in &inputs {
+            for (input, belongs) in inputs.iter().flat_map(|i| [(i, true), (i, false)]) {
+                let zone = topology.zones.iter().find(|z| z.interface == *input);
+                let there = zone.map_or(topology.inside(family).complement(family.max_address()), |z| z.ranges(family));
+                let sources: Vec<u128> = addresses.iter().copied().filter(|a| !belongs || there.contains(*a)).collect();
                 let base = [
-                    (Field::Source, inside(Field::Source, addresses, random)),
+                    (Field::Source, inside(Field::Source, &sources, random)),
                     (Field::Destination, inside(Field::Destination, addresses, random)),
                     (Field::Protocol, inside(Field::Protocol, &[6, 17], random)),
-                    (Field::SourcePort, inside(Field::SourcePort, &[], random).max(1024 + random.below(60000) as u128)),
+                    (Field::SourcePort, {
+                        let client = 1024 + random.below(60000) as u128;
+                        inside(Field::SourcePort, &[client], random)
+                    }),
                     (Field::DestinationPort, inside(Field::DestinationPort, &[443, 53], random)),
                 ];
                 let mut variants = vec![base];
+                // Towards the firewall itself, by the address it has there or anywhere.
+                let own = topology.gateways(family);
+                let fits: Vec<u128> = own.as_slice().iter().map(|r| r.0).filter(|a| ranges(Field::Destination).contains(*a)).collect();
+                if !fits.is_empty() {
+                    let mut local = base;
+                    local[1].1 = *random.pick(&fits);
+                    variants.push(local);
+                    let edges = ranges(Field::DestinationPort).as_slice().iter().take(4).flat_map(|(a, b)| [a.saturating_sub(1), *a, *b, *b + 1]).collect::<Vec<_>>();
+                    for port in edges.into_iter().chain([1, 22, 68, 8080, 50000]).filter(|p| (1..65536).contains(p)) {
+                        local[4].1 = port;
+                        variants.push(local);
+                    }
+                }
                 for (at, (field, _)) in base.iter().enumerate() {
                     for &(lo, hi) in ranges(*field).as_slice().iter().take(4) {
                         for value in [lo.saturating_sub(1), lo, hi, hi.saturating_add(1)] {

@@ -1,46 +1,14 @@
 //! The kernel is the referee: what the analyser says of a rule set is what packets meet.
 
+mod common;
+
+use common::{bistro, chain, example, read, today};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use tillgate_catalog::Library;
-use tillgate_estate::{Estate, load};
 use tillgate_intent::{Intent, Path, Side, intent};
 use tillgate_lab::{Fate, Lab, Random, packets, probes};
 use tillgate_model::{Evidence, Family, Packet, Proof, SourceFile, State, address_from_bits};
 use tillgate_platforms::{NoIncludes, nftables};
 use tillgate_ruleset::{Program, Region, RuleSet, trace, verify};
-
-fn example(path: &str) -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples")).join(path)
-}
-
-fn read(path: &PathBuf) -> String {
-    std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-}
-
-fn estate(files: &[(&str, PathBuf)]) -> (Estate, Library) {
-    let (library, _) = Library::load(&[]);
-    let files: Vec<_> = files.iter().map(|(name, path)| SourceFile::new(*name, read(path))).collect();
-    let (estate, found) = load(&files, &library);
-    (estate.unwrap_or_else(|| panic!("{found:?}")), library)
-}
-
-fn bistro() -> (Estate, Library) {
-    estate(&[("estate.toml", example("bistro/estate.toml"))])
-}
-
-fn chain() -> (Estate, Library) {
-    let mut files = vec![("estate.toml", example("chain/estate.toml")), ("devices.csv", example("chain/devices.csv"))];
-    files.push(("template.toml", example("chain/templates/standard-shop.toml")));
-    let mut sites: Vec<PathBuf> = std::fs::read_dir(example("chain/sites")).unwrap().map(|e| e.unwrap().path()).collect();
-    sites.sort();
-    files.extend(sites.into_iter().map(|p| ("site.toml", p)));
-    estate(&files)
-}
-
-fn today() -> tillgate_model::Date {
-    tillgate_model::Date::constant(2026, 11, 23)
-}
 
 fn parse(name: &str, text: &str) -> RuleSet {
     let parsed = nftables::parse(&SourceFile::new(name, text), &[], &NoIncludes);

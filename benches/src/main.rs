@@ -1,0 +1,74 @@
+//! Headline figures: `tillgate verify` as a whole process, time and memory, on rule sets and fleets made here.
+//!
+//! `cargo build --release && cargo run --release -p tillgate-bench` prints a table; `… rules N FLAVOUR` prints a rule set, `… fleet N DIR`
+//! writes an estate and its configurations.
+#![allow(clippy::print_stdout, clippy::disallowed_methods)]
+
+mod generate;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["rules", count, flavour] => print!("{}", generate::rules(number(count), generate::Flavour::parse(flavour), 1)),
+        ["fleet", count, folder] => generate::fleet(number(count), Path::new(folder)).expect("the folder can be written"),
+        _ => measure(),
+    }
+}
+
+fn number(text: &str) -> usize {
+    text.parse().expect("a number")
+}
+
+/// Wall time of the median of five runs, and the largest memory any child has used so far, in MB.
+fn run(arguments: &[String], runs: usize) -> (Duration, f64) {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/tillgate");
+    let mut times: Vec<Duration> = (0..runs)
+        .map(|_| {
+            let start = Instant::now();
+            let status = Command::new(&program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            let code = status.expect("build with cargo build --release first").code();
+            assert!(matches!(code, Some(0 | 1 | 3)), "{arguments:?} ended with {code:?}");
+            start.elapsed()
+        })
+        .collect();
+    times.sort();
+    let peak = getrusage(UsageWho::RUSAGE_CHILDREN).expect("usage of children").max_rss() as f64 / 1024.0;
+    (times[runs / 2], peak)
+}
+
+fn measure() {
+    let folder = std::env::temp_dir().join(format!("tillgate-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    let estate = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/bistro").display().to_string();
+    println!("{:<44} {:>10} {:>10}   target", "tillgate verify", "wall", "peak");
+    // From small to large, because the peak is the largest of all children so far.
+    for (count, target) in [(1_000, "20 ms, 20 MB"), (10_000, "1 s, 64 MB")] {
+        for flavour in [generate::Flavour::Acl, generate::Flavour::Firewall] {
+            let file = folder.join("rules.nft");
+            std::fs::write(&file, generate::rules(count, flavour, 1)).expect("a rule set can be written");
+            let config = file.display().to_string();
+            let site = ["verify", "bistro", "--estate", &estate, "--config", &config].map(String::from);
+            let (time, peak) = run(&site, 5);
+            println!("{:<44} {:>10.1?} {:>7.1} MB   {target}", format!("{count} rules, {}, against the bistro", flavour.name()), time, peak);
+            let alone = ["verify", "--config", &config].map(String::from);
+            let (time, peak) = run(&alone, 5);
+            println!("{:<44} {:>10.1?} {:>7.1} MB   {target}", format!("{count} rules, {}, alone", flavour.name()), time, peak);
+        }
+    }
+    for count in [25, 10_000] {
+        let fleet = folder.join(format!("fleet{count}"));
+        generate::fleet(count, &fleet).expect("a fleet can be written");
+        let estate = fleet.join("estate").display().to_string();
+        let config = fleet.join("config").display().to_string();
+        let all = ["verify", "--all", "--estate", &estate, "--config", &config].map(String::from);
+        let (time, peak) = run(&all, 1);
+        println!("{:<44} {:>10.1?} {:>7.1} MB   {}", format!("{count} sites"), time, peak, if count > 25 { "30 s" } else { "" });
+    }
+    std::fs::remove_dir_all(folder).expect("the temporary folder can be removed");
+}

@@ -1,0 +1,113 @@
+//! Configurations people have, and what the platform does with packets: cases an admin can read.
+
+use std::collections::BTreeMap;
+use tillgate_model::{Decision, Packet, SourceFile};
+use tillgate_platforms::{NoIncludes, nftables};
+use tillgate_ruleset::trace;
+
+#[test]
+fn nftables_cases() {
+    let text = include_str!("nftables/reading.txt");
+    let (mut cases, mut packets) = (0, 0);
+    for case in text.split("=TITLE=").skip(1) {
+        let (title, rest) = case.split_once("=CONFIG=").expect("a case has a configuration");
+        let (config, list) = rest.split_once("=PACKETS=").expect("a case has packets");
+        let title = title.trim();
+        let parsed = nftables::parse(&SourceFile::new(title, config.trim_start()), &[], &NoIncludes);
+        assert!(parsed.diagnostics.is_empty(), "{title}: {:?}", parsed.diagnostics);
+        for line in list.lines().filter(|l| !l.trim().is_empty()) {
+            let (want, packet) = line.split_once(' ').expect("verdict and packet");
+            let packet = Packet::parse(packet.trim()).unwrap_or_else(|e| panic!("{title}: {line}: {e:?}"));
+            let found = trace(&parsed.rules, None, &packet, None);
+            assert_eq!(found.decision.name(), want, "{title}: {packet}: {:#?}", found.steps);
+            packets += 1;
+        }
+        cases += 1;
+    }
+    assert!(cases >= 20 && packets >= 80, "{cases} cases, {packets} packets");
+}
+
+#[test]
+fn json_is_read_like_text() {
+    // As `nft -j list ruleset` prints it.
+    let json = r#"{"nftables": [
+        {"metainfo": {"version": "1.0.6", "json_schema_version": 1}},
+        {"table": {"family": "inet", "name": "t", "handle": 1}},
+        {"chain": {"family": "inet", "table": "t", "name": "forward", "handle": 1, "type": "filter", "hook": "forward", "prio": 0, "policy": "drop"}},
+        {"chain": {"family": "inet", "table": "t", "name": "web", "handle": 2}},
+        {"set": {"family": "inet", "name": "hosts", "table": "t", "type": "ipv4_addr", "handle": 3, "flags": ["interval"],
+                 "elem": [{"prefix": {"addr": "10.0.0.0", "len": 24}}, {"range": ["10.0.1.1", "10.0.1.9"]}]}},
+        {"rule": {"family": "inet", "table": "t", "chain": "forward", "handle": 4, "comment": "x", "expr": [
+            {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": ["established", "related"]}}, {"accept": null}]}},
+        {"rule": {"family": "inet", "table": "t", "chain": "forward", "handle": 5, "expr": [
+            {"match": {"op": "==", "left": {"payload": {"protocol": "ip", "field": "saddr"}}, "right": "@hosts"}},
+            {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": {"set": [80, 443]}}},
+            {"counter": {"packets": 0, "bytes": 0}}, {"jump": {"target": "web"}}]}},
+        {"rule": {"family": "inet", "table": "t", "chain": "web", "handle": 6, "expr": [
+            {"match": {"op": "!=", "left": {"meta": {"key": "oifname"}}, "right": "lan"}}, {"accept": null}]}}
+    ]}"#;
+    let parsed = nftables::parse(&SourceFile::new("fw.json", json), &[], &NoIncludes);
+    assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
+    let want = BTreeMap::from([
+        ("tcp 10.0.0.1:40000 -> 203.0.113.5:443 in lan out wan", Decision::Permit),
+        ("tcp 10.0.1.9:40000 -> 203.0.113.5:80 in lan out wan", Decision::Permit),
+        ("tcp 10.0.1.10:40000 -> 203.0.113.5:80 in lan out wan", Decision::Deny),
+        ("tcp 10.0.0.1:40000 -> 203.0.113.5:81 in lan out wan state established", Decision::Permit),
+        ("tcp 10.0.0.1:40000 -> 203.0.113.5:443 in dmz out lan", Decision::Deny),
+    ]);
+    for (packet, decision) in want {
+        let packet = Packet::parse(packet).unwrap();
+        assert_eq!(trace(&parsed.rules, None, &packet, None).decision, decision, "{packet}");
+    }
+}
+
+#[test]
+fn bad_input_is_an_error_with_a_place_and_no_panic() {
+    let cases = [
+        ("table inet t { chain c { type filter hook forward priority 0; tcp dport 443 accept", "nft-unclosed"),
+        ("table inet t { chain c { tcp dport 70000 accept\n} }", "nft-bad-value"),
+        ("table inet t { chain c { ip saddr 10.0.0.300 accept\n} }", "nft-bad-value"),
+        ("table inet t { chain c { jump nowhere\n} }", "nft-unknown-chain"),
+        ("table inet t { chain c { ip saddr @nowhere accept\n} }", "nft-unknown-set"),
+        ("table inet t { chain c { ip saddr $nowhere accept\n} }", "nft-undefined"),
+        ("table inet t { chain a { jump b\n} chain b { jump a\n} }", "nft-jump-loop"),
+        ("table inet t { chain c { type filter hook sideways priority 0; } }", "nft-base-chain"),
+        ("table inet t { chain c { type filter hook forward priority soon; } }", "nft-priority"),
+        ("table inet t { frobnicate }", "nft-unknown-in-table"),
+        ("frobnicate all\n", "nft-unknown-command"),
+        ("include \"other.nft\"\n", "include-not-found"),
+        ("table inet t { chain c { log prefix \"open accept\n} }", "nft-open-string"),
+        ("{\"nftables\": [", "json-syntax"),
+        ("{\"other\": []}", "json-no-nftables"),
+        ("table inet t { chain c { accept drop\n} }", "nft-after-verdict"),
+        ("table inet t { chain c { \u{1} accept\n} }", "nft-strange-byte"),
+    ];
+    for (text, want) in cases {
+        let parsed = nftables::parse(&SourceFile::new("bad.nft", text), &[], &NoIncludes);
+        let ids: Vec<&str> = parsed.diagnostics.iter().map(|d| d.message.id).collect();
+        assert!(ids.contains(&want), "{text}: {ids:?}");
+        assert!(parsed.diagnostics.iter().all(|d| d.span.is_some()), "{text}");
+    }
+}
+
+#[test]
+fn definitions_that_multiply_themselves_stop() {
+    let mut text = String::from("define a0 = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }\n");
+    for i in 1..30 {
+        text.push_str(&format!("define a{i} = {{ $a{0}, $a{0}, $a{0}, $a{0}, $a{0}, $a{0} }}\n", i - 1));
+    }
+    let parsed = nftables::parse(&SourceFile::new("bomb.nft", text), &[], &NoIncludes);
+    assert!(parsed.diagnostics.iter().any(|d| d.message.id == "nft-too-many-tokens"));
+}
+
+#[test]
+fn unknown_statements_are_told_and_leave_the_answer_open() {
+    let text = "table inet t { chain c { type filter hook forward priority 0; policy drop;\n tcp dport 443 frobnicate 7\n tcp dport 443 accept\n} }";
+    let parsed = nftables::parse(&SourceFile::new("new.nft", text), &[], &NoIncludes);
+    assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
+    assert_eq!(parsed.rules.notes.len(), 1);
+    let packet = Packet::parse("tcp 10.0.0.1:40000 -> 203.0.113.5:443 in lan out wan").unwrap();
+    assert_eq!(trace(&parsed.rules, None, &packet, None).decision, Decision::Unknown);
+    let packet = Packet::parse("tcp 10.0.0.1:40000 -> 203.0.113.5:80 in lan out wan").unwrap();
+    assert_eq!(trace(&parsed.rules, None, &packet, None).decision, Decision::Deny);
+}
