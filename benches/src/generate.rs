@@ -1,7 +1,8 @@
 //! Rule sets like those of ClassBench's seeds (Taylor and Turner, 2007), and fleets. Made here, always the same.
 //!
 //! Two flavours: access lists, where most rules name both ends and a port, and firewalls, where most leave
-//! something open. Sources lie in the bistro's segments, nested to several depths.
+//! something open. One source in eight lies in the bistro's segments, the rest in the other
+//! sites of a larger network.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -41,12 +42,15 @@ fn prefix(random: &mut Random, flavour: Flavour, inside: bool) -> String {
     }
     let length = [8, 16, 20, 24, 24, 28, 30, 32, 32, 32][random.below(10) as usize];
     let address = if inside {
-        let segment = [10, 20, 30][random.below(3) as usize];
-        0x0a11_0000u32 | segment << 8 | random.below(256) as u32
+        // One in eight is about this site; the rest about the other sites of its network.
+        match random.below(8) {
+            0 => 0x0a11_0000u32 | [10, 20, 30][random.below(3) as usize] << 8 | random.below(256) as u32,
+            _ => 0x0a00_0000u32 | random.below(1 << 24) as u32,
+        }
     } else {
         // A few networks that many rules name, as real ones do.
-        let net = [0x5b00_0000u32, 0xc633_6400, 0xcb00_7100, 0x3400_0000][random.below(4) as usize];
-        net | random.below(1 << 16) as u32
+        let net = [0x5b00_0000u32, 0xc600_0000, 0xcb00_0000, 0x3400_0000][random.below(4) as usize];
+        net | random.below(1 << 20) as u32
     };
     let mask = if length == 0 { 0 } else { u32::MAX << (32 - length) };
     let a = address & mask;
@@ -66,12 +70,24 @@ fn port(random: &mut Random, flavour: Flavour) -> Option<String> {
     }
 }
 
+/// How narrow a rule is: the bits it fixes, roughly.
+fn narrowness(words: &str) -> usize {
+    let prefixes = words.split('/').skip(1).filter_map(|w| w.split(' ').next()?.parse::<usize>().ok());
+    let port = match words.split_once("dport ") {
+        Some((_, port)) if port.split(' ').next().is_some_and(|p| p.contains('-')) => 6,
+        Some(_) => 16,
+        None => 0,
+    };
+    prefixes.sum::<usize>() + port + if words.contains("iifname") { 4 } else { 0 }
+}
+
 /// A rule set of `count` rules in its forward chain.
 pub fn rules(count: usize, flavour: Flavour, seed: u64) -> String {
     let mut random = Random(seed * 0x9e37_79b9_7f4a_7c15 | 1);
     let mut out = String::from(
         "table inet filter {\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\t\tct state established,related accept\n\t\tiifname \"eth1.10\" ip saddr 10.17.10.5 tcp dport 22 accept\n\t}\n\tchain forward {\n\t\ttype filter hook forward priority filter; policy drop;\n\t\tct state established,related accept\n",
     );
+    let mut list: Vec<(usize, String)> = Vec::with_capacity(count);
     for _ in 0..count {
         let mut words = String::from("\t\t");
         if random.below(2) == 0 {
@@ -96,8 +112,13 @@ pub fn rules(count: usize, flavour: Flavour, seed: u64) -> String {
             }
         }
         words.push_str(if random.below(10) < 7 { "accept\n" } else { "drop\n" });
-        out.push_str(&words);
+        // Narrow rules stand before wide ones, as in real lists; one in twenty is out of place.
+        let misplaced = random.below(20) == 0;
+        let width = if misplaced { random.below(120) as usize } else { narrowness(&words) };
+        list.push((width, words));
     }
+    list.sort_by_key(|(narrow, _)| std::cmp::Reverse(*narrow));
+    list.iter().for_each(|(_, words)| out.push_str(words));
     out + "\t}\n}\n"
 }
 
@@ -134,7 +155,7 @@ pub fn fleet(count: usize, folder: &Path) -> std::io::Result<()> {
         // Every tenth forgot its time server.
         let time = if n % 10 == 9 { "" } else { "\t\tiifname \"eth1.20\" oifname \"eth0\" ip saddr @terminals ip daddr 192.0.2.123 udp dport 123 accept\n" };
         let text = format!(
-            "table inet filter {{\n\tset terminals {{\n\t\ttype ipv4_addr\n\t\telements = {{ 10.{area}.{shop}.10, 10.{area}.{shop}.11, 10.{area}.{shop}.12 }}\n\t}}\n\tchain antispoof {{\n\t\ttype filter hook prerouting priority raw; policy accept;\n\t\tip saddr != 0.0.0.0 fib saddr . iif oif missing log drop\n\t}}\n\tchain input {{\n\t\ttype filter hook input priority filter; policy drop;\n\t\tct state established,related accept\n\t\tct state invalid drop\n\t\tiif lo accept\n\t\ticmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit }} accept\n\t\tiifname {{ \"eth1.10\", \"eth1.20\", \"eth1.30\", \"eth1.40\" }} udp dport 67 accept\n\t\tiifname {{ \"eth1.10\", \"eth1.30\", \"eth1.40\" }} meta l4proto {{ tcp, udp }} th dport 53 accept\n\t\tiifname \"eth1.20\" ip saddr @terminals meta l4proto {{ tcp, udp }} th dport 53 accept\n\t\tiifname \"eth1.10\" ip saddr 10.{area}.{shop}.37 tcp dport 22 accept\n\t\tlog drop\n\t}}\n\tchain forward {{\n\t\ttype filter hook forward priority filter; policy drop;\n\t\tct state established,related accept\n\t\tct state invalid drop\n\t\tiifname \"eth1.20\" oifname \"eth0\" ip saddr @terminals tcp dport 443 accept\n{time}\t\tiifname {{ \"eth1.10\", \"eth1.30\" }} oifname \"eth0\" ip saddr 10.{area}.{shop}.0/24 accept\n\t\tlog drop\n\t}}\n\tchain nat {{\n\t\ttype nat hook postrouting priority srcnat;\n\t\toifname \"eth0\" masquerade\n\t}}\n}}\n"
+            "table inet filter {{\n\tset terminals {{\n\t\ttype ipv4_addr\n\t\telements = {{ 10.{area}.{shop}.10, 10.{area}.{shop}.11, 10.{area}.{shop}.12 }}\n\t}}\n\tchain antispoof {{\n\t\ttype filter hook prerouting priority raw; policy accept;\n\t\tip saddr != 0.0.0.0 fib saddr . iif oif missing log drop\n\t}}\n\tchain input {{\n\t\ttype filter hook input priority filter; policy drop;\n\t\tct state established,related accept\n\t\tct state invalid drop\n\t\tiif lo accept\n\t\ticmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit }} accept\n\t\tiifname {{ \"eth1.10\", \"eth1.20\", \"eth1.30\", \"eth1.40\" }} meta nfproto ipv4 udp dport 67 accept\n\t\tiifname {{ \"eth1.10\", \"eth1.30\", \"eth1.40\" }} meta l4proto {{ tcp, udp }} th dport 53 accept\n\t\tiifname \"eth1.20\" ip saddr @terminals meta l4proto {{ tcp, udp }} th dport 53 accept\n\t\tiifname \"eth1.10\" ip saddr 10.{area}.{shop}.37 tcp dport 22 accept\n\t\tlog drop\n\t}}\n\tchain forward {{\n\t\ttype filter hook forward priority filter; policy drop;\n\t\tct state established,related accept\n\t\tct state invalid drop\n\t\tiifname \"eth1.20\" oifname \"eth0\" ip saddr @terminals tcp dport 443 accept\n{time}\t\tiifname {{ \"eth1.10\", \"eth1.30\" }} oifname \"eth0\" ip saddr 10.{area}.{shop}.0/24 accept\n\t\tlog drop\n\t}}\n\tchain nat {{\n\t\ttype nat hook postrouting priority srcnat;\n\t\toifname \"eth0\" masquerade\n\t}}\n}}\n"
         );
         std::fs::write(config.join(format!("{name}.nft")), text)?;
     }

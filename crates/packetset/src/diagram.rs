@@ -34,6 +34,17 @@ struct Inner {
     count: u32,
 }
 
+/// What [`Diagram::zip_lazy`] may take where its left side is constant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pick {
+    /// The left side.
+    Left,
+    /// The right side.
+    Right,
+    /// Neither as it is.
+    Both,
+}
+
 /// The store of nodes. Leaf values are below 2^31.
 #[derive(Default)]
 pub struct Diagram {
@@ -149,43 +160,55 @@ impl Diagram {
 
     /// The function `point -> op(a(point), b(point))`.
     pub fn zip(&mut self, a: Node, b: Node, op: impl Fn(u32, u32) -> u32 + Copy) -> Node {
-        self.zip_cached(a, b, op, &mut FxHashMap::default())
+        self.zip_lazy(a, b, op, |_| Pick::Both)
     }
 
-    fn zip_cached(
+    /// [`Diagram::zip`] that need not look at both sides everywhere: where `a` is a constant, `pick` may say that
+    /// the result is one of the sides as it is. It must agree with `op`.
+    pub fn zip_lazy(
         &mut self,
         a: Node,
         b: Node,
         op: impl Fn(u32, u32) -> u32 + Copy,
+        pick: impl Fn(u32) -> Pick + Copy,
+    ) -> Node {
+        self.zip_lazy_cached(a, b, op, pick, &mut FxHashMap::default())
+    }
+
+    fn zip_lazy_cached(
+        &mut self,
+        a: Node,
+        b: Node,
+        op: impl Fn(u32, u32) -> u32 + Copy,
+        pick: impl Fn(u32) -> Pick + Copy,
         cache: &mut FxHashMap<(Node, Node), Node>,
     ) -> Node {
-        if let (Some(x), Some(y)) = (a.value(), b.value()) {
-            return Node::leaf(op(x, y));
+        if let Some(x) = a.value() {
+            match (pick(x), b.value()) {
+                (Pick::Left, _) => return a,
+                (Pick::Right, _) => return b,
+                (Pick::Both, Some(y)) => return Node::leaf(op(x, y)),
+                (Pick::Both, None) => {}
+            }
         }
         if let Some(&done) = cache.get(&(a, b)) {
             return done;
         }
         let level = self.level(a).min(self.level(b));
         let field = Field::ALL[level];
-        let side = |node: Node, store: &Self| match store.level(node) == level {
-            true => Some(store.inner[node.0 as usize]),
-            false => None,
-        };
-        let (left, right) = (side(a, self), side(b, self));
-        let mut list = Vec::new();
-        let (mut i, mut j) = (0, 0);
+        let sides = [a, b].map(|n| (self.level(n) == level).then(|| self.inner[n.0 as usize]));
+        let (mut at, mut list) = ([0usize; 2], Vec::with_capacity(8));
         loop {
-            let whole = |node: Node| (field.maximum(), node);
-            let x = left.map_or(whole(a), |inner| self.edges(inner)[i]);
-            let y = right.map_or(whole(b), |inner| self.edges(inner)[j]);
+            let step = |i: usize, node: Node| sides[i].map_or((field.maximum(), node), |inner| self.edges(inner)[at[i]]);
+            let (x, y) = (step(0, a), step(1, b));
             let hi = x.0.min(y.0);
-            let child = self.zip_cached(x.1, y.1, op, cache);
+            let child = self.zip_lazy_cached(x.1, y.1, op, pick, cache);
             list.push((hi, child));
             if hi == field.maximum() {
                 break;
             }
-            i += usize::from(x.0 == hi);
-            j += usize::from(y.0 == hi);
+            at[0] += usize::from(x.0 == hi);
+            at[1] += usize::from(y.0 == hi);
         }
         let node = self.node(field, &mut list);
         cache.insert((a, b), node);
@@ -199,10 +222,45 @@ impl Diagram {
 
     /// `yes` where `guard` is not 0, `no` elsewhere.
     pub fn choose(&mut self, guard: Node, yes: Node, no: Node) -> Node {
-        // Two steps with a hole: leaf values stay below 2^30 for this.
-        const HOLE: u32 = LEAF - 1;
-        let part = self.zip(guard, yes, |g, x| if g != 0 { x } else { HOLE });
-        self.zip(part, no, |p, x| if p == HOLE { x } else { p })
+        self.choose_cached(guard, yes, no, &mut FxHashMap::default())
+    }
+
+    fn choose_cached(
+        &mut self,
+        guard: Node,
+        yes: Node,
+        no: Node,
+        cache: &mut FxHashMap<(Node, Node, Node), Node>,
+    ) -> Node {
+        if let Some(value) = guard.value() {
+            return if value != 0 { yes } else { no };
+        }
+        if yes == no {
+            return yes;
+        }
+        if let Some(&done) = cache.get(&(guard, yes, no)) {
+            return done;
+        }
+        let level = [guard, yes, no].map(|n| self.level(n)).into_iter().min().unwrap_or(Field::ALL.len());
+        let field = Field::ALL[level];
+        let sides = [guard, yes, no].map(|n| (self.level(n) == level).then(|| self.inner[n.0 as usize]));
+        let (mut at, mut list) = ([0usize; 3], Vec::with_capacity(8));
+        loop {
+            let step = |i: usize, node: Node| sides[i].map_or((field.maximum(), node), |inner| self.edges(inner)[at[i]]);
+            let (g, y, n) = (step(0, guard), step(1, yes), step(2, no));
+            let hi = g.0.min(y.0).min(n.0);
+            let child = self.choose_cached(g.1, y.1, n.1, cache);
+            list.push((hi, child));
+            if hi == field.maximum() {
+                break;
+            }
+            for (i, edge) in [g, y, n].into_iter().enumerate() {
+                at[i] += usize::from(edge.0 == hi);
+            }
+        }
+        let node = self.node(field, &mut list);
+        cache.insert((guard, yes, no), node);
+        node
     }
 
     /// The function with a field fixed to a value; it no longer depends on that field.

@@ -1,19 +1,20 @@
 //! What is permitted beyond the intent: between segments, from and to the internet, to the firewall itself.
 
 use crate::allowed::{allowed_cubes, never_excess};
-use crate::judge::Judge;
+use crate::judge::{Judge, Shown};
 use crate::outcome::Outcomes;
-use crate::path::Way;
+use crate::path::{Way, family_of};
 use crate::program::RuleId;
+use crate::rules::{Action, Hook, Kind};
 use crate::trace::span_of;
 use crate::witness;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use tillgate_estate::Role;
-use tillgate_model::{Evidence, Family, Finding, FindingId, Proof, Protocol, Ranges, State, Subject, Text};
+use tillgate_model::{Decision, Evidence, Family, Finding, FindingId, Proof, Protocol, Ranges, State, Subject, Text};
 use tillgate_packetset::{Cube, Field, Node};
 
-/// Rules reported per pair of sides before the rest is summed up.
-const MOST_RULES: usize = 128;
+/// Rules reported per pair of sides before the rest is summed up: more than a person reads.
+const MOST_RULES: usize = 32;
 
 /// Ports by which firewalls are managed: SSH, Telnet, HTTP(S) and its usual alternatives, WinBox, SNMP over TCP.
 const MANAGEMENT_PORTS: [u16; 9] = [22, 23, 80, 443, 4433, 8080, 8291, 8443, 10443];
@@ -33,6 +34,14 @@ enum To {
     Zone(usize),
     Uplinks,
     Firewall,
+}
+
+/// A question with its answer.
+struct Asked<'q> {
+    way: Way,
+    question: &'q Cube,
+    within: Node,
+    node: Node,
 }
 
 impl Judge<'_> {
@@ -146,27 +155,55 @@ impl Judge<'_> {
         diagram.zip(node, except, |a, b| a & (1 - b))
     }
 
-    /// Everything permitted beyond the intent, one finding per rule and pair of sides.
+    /// Everything permitted beyond the intent, one finding per rule and pair of sides; and what is denied in
+    /// silence, one finding per line that denies.
     pub fn excess(&mut self) {
         let forward = allowed_cubes(self.intent, &self.program.universe, false);
+        let quiet = never_excess(&self.intent.topology, &self.program.universe);
         let mut local = allowed_cubes(self.intent, &self.program.universe, true);
-        local.extend(never_excess(&self.intent.topology, &self.program.universe));
+        local.extend(quiet.iter().cloned());
         let mut found: BTreeMap<(String, To, RuleId), Finding> = BTreeMap::new();
-        let targets: Vec<To> = (0..self.intent.topology.zones.len()).map(To::Zone).chain([To::Uplinks, To::Firewall]).collect();
+        let mut silent: BTreeMap<RuleId, Finding> = BTreeMap::new();
+        for (from, to, family) in self.pairs() {
+            let Some(scope) = self.scope(&from, to, family) else { continue };
+            let sources = self.sources(&from, family);
+            let except = if to == To::Firewall { &local } else { &forward };
+            let way = if to == To::Firewall { Way::Local } else { Way::Forward };
+            for question in self.between(&from, to, family, &sources) {
+                self.program.fresh();
+                let judged = self.within(to, family, &scope, if to == To::Firewall { &quiet } else { &[] });
+                let node = self.ask(way, &question, judged);
+                self.logging(&from, to, node, &mut silent);
+                let within = self.within(to, family, &scope, except);
+                // Without translation a packet is judged as it came, and one answer serves both questions.
+                let start = match self.program.translates() {
+                    true => self.ask(way, &question, within),
+                    false => self.program.diagram.choose(within, node, Node::leaf(0)),
+                };
+                self.pair(&from, to, &question, within, start, &mut found);
+            }
+        }
+        self.findings.extend(found.into_values());
+        self.findings.extend(silent.into_values());
+    }
+
+    /// Every pair of sides that packets of a family can go between.
+    fn pairs(&self) -> Vec<(From, To, Family)> {
+        let zones = &self.intent.topology.zones;
+        let targets: Vec<To> = (0..zones.len()).map(To::Zone).chain([To::Uplinks, To::Firewall]).collect();
+        let mut out = Vec::new();
         for from in self.sides() {
             for &to in &targets {
                 for family in Family::BOTH {
-                    let Some(scope) = self.scope(&from, to, family) else { continue };
-                    let sources = self.sources(&from, family);
-                    let except = if to == To::Firewall { &local } else { &forward };
-                    let within = self.within(to, family, &scope, except);
-                    for question in self.between(&from, to, family, &sources) {
-                        self.pair(&from, to, &question, within, &mut found);
+                    // Nothing is routed to a segment without a subnet of the family.
+                    let nowhere = matches!(to, To::Zone(at) if zones[at].ranges(family).is_empty());
+                    if !nowhere {
+                        out.push((from.clone(), to, family));
                     }
                 }
             }
         }
-        self.findings.extend(found.into_values());
+        out
     }
 
     fn pair(
@@ -175,30 +212,50 @@ impl Judge<'_> {
         to: To,
         question: &Cube,
         within: Node,
+        start: Node,
         found: &mut BTreeMap<(String, To, RuleId), Finding>,
     ) {
         let way = if to == To::Firewall { Way::Local } else { Way::Forward };
-        let mut rules: BTreeSet<RuleId> = BTreeSet::new();
+        // Each with a packet that shows it.
+        let mut rules: BTreeMap<RuleId, (Cube, u32)> = BTreeMap::new();
         let mut more = None;
-        loop {
-            let node = self.ask(way, question, within);
-            let paths = self.program.diagram.paths(node, |v| Outcomes(v).may_accept_unmarked(), 32);
+        let unmarked = |v: u32| Outcomes(v).may_accept_unmarked();
+        let mut node = start;
+        // Each round finds rules that permit something no round before has accounted for.
+        while self.program.diagram.any(node, unmarked) {
             let before = rules.len();
-            rules.extend(paths.iter().filter_map(|(cube, _)| self.show(cube).trace.decider));
-            if paths.is_empty() || rules.len() == before || rules.len() >= MOST_RULES {
-                if !paths.is_empty() {
-                    more = self.plain_path(node, |v| Outcomes(v).may_accept_unmarked());
+            let mut rest = node;
+            while rules.len() < MOST_RULES {
+                let paths = self.program.diagram.paths(rest, unmarked, 24);
+                if paths.is_empty() {
+                    break;
                 }
+                let mut taken = Vec::new();
+                for (cube, value) in paths {
+                    match self.show(&cube).trace.decider {
+                        // Its whole box goes at once; what an earlier rule in it decides turns up in the next round.
+                        Some(rule) => {
+                            if rules.insert(rule, (cube.clone(), value)).is_none() {
+                                taken.extend(self.boxes(rule, &cube));
+                            }
+                        }
+                        None => more = more.or(Some((cube.clone(), value))),
+                    }
+                    taken.push(cube);
+                }
+                let taken = self.program.diagram.union(&taken);
+                rest = self.program.diagram.choose(taken, Node::leaf(0), rest);
+            }
+            if rules.len() == before || rules.len() >= MOST_RULES {
+                more = more.or(self.plain_path(node, unmarked));
                 break;
             }
-            self.program.marked.extend(rules.iter().copied());
+            self.program.marked.extend(rules.keys().copied());
+            node = self.ask(way, question, within);
         }
         self.program.marked.clear();
-        for rule in rules {
-            self.program.marked.insert(rule);
-            let node = self.ask(way, question, within);
-            self.program.marked.clear();
-            let finding = self.classify(from, to, rule, node);
+        for (rule, witness) in rules {
+            let finding = self.classify(from, to, rule, witness, &Asked { way, question, within, node: start });
             if let Some(finding) = finding {
                 let key = (self.name(from), to, rule);
                 let known = found.entry(key).or_insert_with(|| finding.clone());
@@ -222,6 +279,21 @@ impl Judge<'_> {
             let finding = Finding::new(id, self.subject(from, to), text).proof(proof);
             let finding = self.with_evidence(finding, &shown);
             found.entry((self.name(from), to, (usize::MAX, usize::MAX))).or_insert(finding);
+        }
+    }
+
+    /// The boxes that hold everything a rule can decide; `whole` where they are not to be had.
+    fn boxes(&self, (chain, index): RuleId, whole: &Cube) -> Vec<Cube> {
+        let bound = self.program.chains[chain].iter().find(|b| b.index == index);
+        match bound {
+            Some(bound) if !self.program.translates() => {
+                // What the rule sees as "no interface" and "before tracking" is not what the question calls so.
+                let seen = |c: &Cube| {
+                    c.clone().without(Field::State).without(Field::Translated).without(Field::Output).without(Field::Input)
+                };
+                bound.cubes.iter().map(seen).collect()
+            }
+            _ => vec![whole.clone()],
         }
     }
 
@@ -261,51 +333,76 @@ impl Judge<'_> {
         }
     }
 
-    /// The finding for one rule's share of an excess: its accepted packets are marked in `node`.
-    fn classify(&mut self, from: &From, to: To, rule: RuleId, node: Node) -> Option<Finding> {
+    /// A box of a region that a rule decides a packet of, if one of a few tries hits it.
+    fn tried(&self, rule: RuleId, region: Node, want: fn(u32) -> bool) -> Option<(Cube, u32)> {
+        let paths = self.program.diagram.paths(region, want, 8);
+        paths.into_iter().find(|(cube, _)| self.show(cube).trace.decider == Some(rule))
+    }
+
+    /// A box that a rule certainly decides some packet of, within a region of an answer: by trying packets,
+    /// and exactly where trying finds none.
+    fn decided(&mut self, rule: RuleId, asked: &Asked<'_>, region: Node, want: fn(u32) -> bool) -> Option<(Cube, u32)> {
+        if !self.program.diagram.any(region, want) {
+            return None;
+        }
+        if let Some(found) = self.tried(rule, region, want) {
+            return Some(found);
+        }
+        // Everything the rule decides carries its mark, in its own box, which is the smaller question.
+        let mut share = Node::leaf(0);
+        self.program.marked.insert(rule);
+        for part in self.boxes(rule, asked.question) {
+            if let Some(narrow) = asked.question.intersect(&part) {
+                let node = self.ask(asked.way, &narrow, asked.within);
+                share = self.program.diagram.zip(share, node, |a, b| a | b);
+            }
+        }
+        self.program.marked.clear();
         let marked = |v: u32| v >> 8 & 0xf != 0;
-        let diagram = &mut self.program.diagram;
-        let share = diagram.map(node, |v| if marked(v) { v } else { 0 });
+        let share = self.program.diagram.map(share, |v| u32::from(marked(v)));
+        let exact = self.program.diagram.choose(share, region, Node::leaf(0));
+        self.program.diagram.paths(exact, want, 1).into_iter().next()
+    }
+
+    /// The finding for one rule that permits some of the packets of an answer.
+    fn classify(&mut self, from: &From, to: To, rule: RuleId, witness: (Cube, u32), asked: &Asked<'_>) -> Option<Finding> {
+        let own = self.boxes(rule, asked.question);
+        let own = self.program.diagram.union(&own);
+        let held = self.program.diagram.choose(own, asked.node, Node::leaf(0));
         let narrowed = |judge: &mut Self, cube: Option<Cube>| {
             let Some(cube) = cube else { return Node::leaf(0) };
             let inside = judge.program.diagram.cube(&cube, 1, 0);
-            judge.program.diagram.choose(inside, share, Node::leaf(0))
+            judge.program.diagram.choose(inside, held, Node::leaf(0))
         };
+        let may: fn(u32) -> bool = |v| v != 0 && Outcomes(v).may_accept();
+        let must: fn(u32) -> bool = |v| v != 0 && Outcomes(v).must_accept();
         let tcp = Cube::all().at(Field::Protocol, Protocol::TCP.0 as u128);
+        let udp = Cube::all().at(Field::Protocol, Protocol::UDP.0 as u128);
         let ports: Ranges = MANAGEMENT_PORTS.iter().map(|p| (*p as u128, *p as u128)).collect();
-        let manages = narrowed(self, tcp.and_then(|c| c.with(Field::DestinationPort, &ports)));
-        let manages = to == To::Firewall && self.program.diagram.any(manages, |v| v != 0);
+        let managing = narrowed(self, tcp.clone().and_then(|c| c.with(Field::DestinationPort, &ports)));
+        let managed = if to == To::Firewall { self.decided(rule, asked, managing, may) } else { None };
         // Right but for its source: nothing is left once the intent's flows may come from anywhere.
-        let anywhere: Vec<Cube> = allowed_cubes(self.intent, &self.program.universe, to == To::Firewall)
-            .into_iter()
-            .map(|c| c.without(Field::Source))
-            .collect();
-        let anywhere = self.program.diagram.union(&anywhere);
-        let other = self.program.diagram.zip(share, anywhere, |v, a| if a == 0 { v } else { 0 });
-        let only_source = !self.program.diagram.any(other, |v| v != 0);
-        let any_any = self.is_any_any(rule);
         let pos = matches!(from, From::Zone(at) if self.is_pos(*at));
+        let only_source = pos && {
+            let cubes = allowed_cubes(self.intent, &self.program.universe, to == To::Firewall);
+            let anywhere: Vec<Cube> = cubes.into_iter().map(|c| c.without(Field::Source)).collect();
+            let anywhere = self.program.diagram.union(&anywhere);
+            let other = self.program.diagram.choose(anywhere, Node::leaf(0), held);
+            self.decided(rule, asked, other, may).is_none()
+        };
+        let any_any = self.is_any_any(rule);
         let id = match (from, to) {
             (_, To::Zone(_)) => self.id_of_pair(from, to),
-            (_, To::Firewall) if manages => FindingId::ManagementExposed,
+            (_, To::Firewall) if managed.is_some() => FindingId::ManagementExposed,
             (_, To::Uplinks) if any_any => FindingId::RuleAnyAny,
             _ if pos && only_source => FindingId::SourceTooWide,
             _ => FindingId::ExcessPermit,
         };
-        // Show what a person fears first: management for management, TCP before others, certain before possible.
-        let tcp = Cube::all().at(Field::Protocol, Protocol::TCP.0 as u128);
-        let udp = Cube::all().at(Field::Protocol, Protocol::UDP.0 as u128);
-        let managing = tcp.clone().and_then(|c| c.with(Field::DestinationPort, &ports));
-        let mut views = Vec::new();
-        if id == FindingId::ManagementExposed {
-            views.push(narrowed(self, managing));
-        }
-        views.extend([narrowed(self, tcp), narrowed(self, udp), share]);
-        let diagram = &self.program.diagram;
-        let find = |want: fn(u32) -> bool| views.iter().find_map(|v| diagram.paths(*v, want, 1).into_iter().next());
-        let sure = find(|v| v != 0 && Outcomes(v).must_accept());
-        let proof = if sure.is_some() { Proof::Proved } else { Proof::Possible };
-        let (cube, _) = sure.or_else(|| find(|v| v != 0))?;
+        // Show what a person fears first: management for management, certain before possible, TCP before others.
+        let (tcp, udp) = (narrowed(self, tcp), narrowed(self, udp));
+        let certain = [tcp, udp, held].into_iter().find_map(|view| self.tried(rule, view, must));
+        let (cube, value) = managed.or(certain).unwrap_or(witness);
+        let proof = if Outcomes(value).must_accept() { Proof::Proved } else { Proof::Possible };
         let shown = self.show(&cube);
         let message = match id {
             FindingId::InboundFromInternet => "finding-inbound-from-internet",
@@ -367,8 +464,19 @@ impl Judge<'_> {
                         (_, To::Zone(b)) if self.is_pos(b) => forged.clone(),
                         _ => forged.intersect(&terminals),
                     };
-                    let within = self.within(to, family, &[Cube::all()], &[]);
+                    if matches!(to, To::Zone(b) if self.intent.topology.zones[b].ranges(family).is_empty()) {
+                        continue;
+                    }
                     for question in self.between(&from, to, family, &forged) {
+                        if shown.as_ref().is_some_and(|(p, _)| *p == Proof::Proved) {
+                            break;
+                        }
+                        if let Some(witness) = self.accepted_witness(&question, to) {
+                            shown = Some((Proof::Proved, witness));
+                            break;
+                        }
+                        self.program.fresh();
+                        let within = self.within(to, family, &[Cube::all()], &[]);
                         let node = self.ask(Way::Forward, &question, within);
                         let diagram = &self.program.diagram;
                         let sure = diagram.paths(node, |v| Outcomes(v).must_accept(), 1).into_iter().next();
@@ -393,35 +501,35 @@ impl Judge<'_> {
         }
     }
 
-    /// Denied packets in scope leave a trace in a log; one finding per line that denies in silence.
-    pub fn logging(&mut self) {
-        let targets: Vec<To> = (0..self.intent.topology.zones.len()).map(To::Zone).chain([To::Uplinks, To::Firewall]).collect();
-        let mut lines: BTreeMap<RuleId, Finding> = BTreeMap::new();
-        let quiet = never_excess(&self.intent.topology, &self.program.universe);
-        for from in self.sides() {
-            for &to in &targets {
-                for family in Family::BOTH {
-                    let Some(scope) = self.scope(&from, to, family) else { continue };
-                    let sources = self.sources(&from, family);
-                    let except: &[Cube] = if to == To::Firewall { &quiet } else { &[] };
-                    let within = self.within(to, family, &scope, except);
-                    for question in self.between(&from, to, family, &sources) {
-                        let way = if to == To::Firewall { Way::Local } else { Way::Forward };
-                        let node = self.ask(way, &question, within);
-                        for (cube, _) in self.program.diagram.paths(node, |v| Outcomes(v).drops_silently(), 16) {
-                            let shown = self.show(&cube);
-                            let Some(rule) = shown.trace.decider else { continue };
-                            if lines.contains_key(&rule) {
-                                continue;
-                            }
-                            let text = Text::new("finding-deny-not-logged").arg("from", self.name(&from)).arg("to", self.to_name(to));
-                            let finding = Finding::new(FindingId::DenyNotLogged, self.subject(&from, to), text);
-                            lines.insert(rule, self.with_evidence(finding, &shown));
-                        }
-                    }
-                }
+    /// A packet of a box that certainly passes, if one is found without building anything: one try per rule
+    /// that accepts something in the box, as the rule sees it.
+    fn accepted_witness(&self, question: &Cube, to: To) -> Option<Shown> {
+        let topology = &self.intent.topology;
+        let destination = match to {
+            To::Zone(at) => {
+                let family = family_of(question);
+                topology.zones[at].ranges(family).subtract(&topology.gateways(family))
             }
+            _ => topology.inside(family_of(question)).complement(family_of(question).max_address()),
+        };
+        let question = question.clone().with(Field::Destination, &destination)?.at(Field::Translated, 0)?;
+        let forward = self.program.rules.at(Hook::Forward, Kind::Filter);
+        let accepting = forward.flat_map(|b| &self.program.chains[b.chain]).filter(|r| r.action == Action::Accept);
+        let boxes = accepting.flat_map(|r| &r.cubes).filter_map(|c| c.intersect(&question));
+        boxes.take(64).map(|cube| self.show(&cube)).find(|shown| shown.trace.decision == Decision::Permit)
+    }
+
+    /// Denied packets in scope leave a trace in a log; one finding per line that denies in silence.
+    fn logging(&mut self, from: &From, to: To, node: Node, lines: &mut BTreeMap<RuleId, Finding>) {
+        for (cube, _) in self.program.diagram.paths(node, |v| Outcomes(v).drops_silently(), 16) {
+            let shown = self.show(&cube);
+            let Some(rule) = shown.trace.decider else { continue };
+            if lines.contains_key(&rule) {
+                continue;
+            }
+            let text = Text::new("finding-deny-not-logged").arg("from", self.name(from)).arg("to", self.to_name(to));
+            let finding = Finding::new(FindingId::DenyNotLogged, self.subject(from, to), text);
+            lines.insert(rule, self.with_evidence(finding, &shown));
         }
-        self.findings.extend(lines.into_values());
     }
 }

@@ -11,7 +11,7 @@ pub fn shadowed(rules: &RuleSet, program: &Program<'_>) -> Vec<Finding> {
     let mut out = Vec::new();
     for (chain_id, bound) in program.chains.iter().enumerate() {
         let chain = &rules.chains[chain_id];
-        let mut earlier: Vec<(&Cube, usize)> = Vec::new();
+        let mut earlier: Vec<(Hull, &Cube, usize)> = Vec::new();
         let mut random = 0x9e37_79b9_7f4a_7c15u64 ^ chain_id as u64;
         for rule in bound {
             if let Some(covers) = covered(rule, &earlier, &mut random) {
@@ -29,7 +29,7 @@ pub fn shadowed(rules: &RuleSet, program: &Program<'_>) -> Vec<Finding> {
                 Action::Accept | Action::Drop | Action::Return | Action::Goto(_) | Action::Translate(_)
             );
             if ends && !rule.doubt {
-                earlier.extend(rule.cubes.iter().map(|c| (c, rule.index)));
+                earlier.extend(rule.cubes.iter().map(|c| (Hull::of(c), c, rule.index)));
             }
         }
     }
@@ -37,16 +37,19 @@ pub fn shadowed(rules: &RuleSet, program: &Program<'_>) -> Vec<Finding> {
 }
 
 /// The earlier rules that together take every packet of a rule, as few as possible; `None` if one gets through.
-fn covered(rule: &Bound, earlier: &[(&Cube, usize)], random: &mut u64) -> Option<Vec<usize>> {
+fn covered(rule: &Bound, earlier: &[(Hull, &Cube, usize)], random: &mut u64) -> Option<Vec<usize>> {
     let mut covers = Vec::new();
     for cube in &rule.cubes {
+        let hull = Hull::of(cube);
+        let near: Vec<(&Cube, usize)> =
+            earlier.iter().filter(|(h, _, _)| h.meets(&hull)).map(|(_, c, index)| (*c, *index)).collect();
         // One that holds it all is the simplest answer.
-        if let Some((_, index)) = earlier.iter().find(|(c, _)| cube.is_subset(c)) {
+        if let Some((_, index)) = near.iter().find(|(c, _)| cube.is_subset(c)) {
             covers.push(*index);
             continue;
         }
         let clipped: Vec<(Cube, usize)> =
-            earlier.iter().filter_map(|(c, index)| c.clip(cube).map(|c| (c, *index))).collect();
+            near.iter().filter_map(|(c, index)| c.clip(cube).map(|c| (c, *index))).collect();
         if clipped.is_empty() || has_witness(cube, &clipped, random) {
             return None;
         }
@@ -72,12 +75,52 @@ fn covered(rule: &Bound, earlier: &[(&Cube, usize)], random: &mut u64) -> Option
     (!covers.is_empty()).then_some(covers)
 }
 
+/// First and last value of the fields that tell rules apart best: most pairs need no closer look.
+#[derive(Clone, Copy)]
+struct Hull([(u128, u128); 4]);
+
+impl Hull {
+    const FIELDS: [Field; 4] = [Field::Destination, Field::Source, Field::DestinationPort, Field::Protocol];
+
+    fn of(cube: &Cube) -> Self {
+        Hull(Self::FIELDS.map(|field| match cube.ranges(field).map(Ranges::as_slice) {
+            Some([(lo, hi)]) => (*lo, *hi),
+            Some([(lo, _), .., (_, hi)]) => (*lo, *hi),
+            _ => (0, field.maximum()),
+        }))
+    }
+
+    fn meets(&self, other: &Hull) -> bool {
+        self.0.iter().zip(&other.0).all(|(a, b)| a.0 <= b.1 && b.0 <= a.1)
+    }
+}
+
 /// Tries packets that are likely to slip between the earlier rules: corners of the rule's box, and values just
 /// beside the edges of what overlaps it.
 fn has_witness(cube: &Cube, clipped: &[(Cube, usize)], random: &mut u64) -> bool {
+    // Any spread will do, and the same every time: xorshift64.
+    let mut next = || {
+        *random ^= *random << 13;
+        *random ^= *random >> 7;
+        *random ^= *random << 17;
+        (*random >> 16) as u128
+    };
+    let owns = Field::ALL.map(|f| cube.ranges(f).cloned().unwrap_or_else(|| Ranges::full(f.maximum())));
+    let mut point: Point = [0; Field::ALL.len()];
+    // Most rules have room to spare: a few points anywhere inside find it.
+    for _ in 0..12 {
+        for (at, own) in owns.iter().enumerate() {
+            let list = own.as_slice();
+            let (lo, hi) = list[next() as usize % list.len()];
+            point[at] = lo + if hi - lo < u128::MAX { (next() << 64 | next()) % (hi - lo + 1) } else { next() };
+        }
+        if !clipped.iter().any(|(c, _)| c.contains(&point)) {
+            return true;
+        }
+    }
     let mut choices: Vec<(Field, Vec<u128>)> = Vec::new();
     for field in Field::ALL {
-        let own = cube.ranges(field).cloned().unwrap_or_else(|| Ranges::full(field.maximum()));
+        let own = &owns[field as usize];
         let mut values = Vec::new();
         for &(lo, hi) in own.as_slice().iter().take(4) {
             values.extend([lo, hi]);
@@ -91,19 +134,12 @@ fn has_witness(cube: &Cube, clipped: &[(Cube, usize)], random: &mut u64) -> bool
         values.dedup();
         choices.push((field, values));
     }
-    let mut point: Point = [0; Field::ALL.len()];
     for attempt in 0..200 {
         for (field, values) in &choices {
             let pick = match attempt {
                 0 => 0,
                 1 => values.len() - 1,
-                _ => {
-                    // xorshift64: any spread will do, and the same every time.
-                    *random ^= *random << 13;
-                    *random ^= *random >> 7;
-                    *random ^= *random << 17;
-                    (*random >> 16) as usize % values.len()
-                }
+                _ => next() as usize % values.len(),
             };
             point[*field as usize] = values[pick];
         }

@@ -4,7 +4,7 @@ use crate::allowed::interfaces;
 use crate::outcome::Outcomes;
 use crate::path::Way;
 use crate::program::Program;
-use crate::rules::{Hook, Kind};
+use crate::rules::Hook;
 use crate::trace::{Trace, trace};
 use crate::translate::Step;
 use crate::rules::Translation;
@@ -131,11 +131,12 @@ impl<'a> Judge<'a> {
     fn flow_fails(&mut self, flow: &Flow, report: bool) -> bool {
         for output in self.outputs(flow) {
             let Some(question) = self.question(flow, output.as_deref()) else { continue };
+            self.program.fresh();
             let node = match flow.path {
                 Path::Forward { .. } => {
                     let routing = self.program.routing(flow.family);
                     let forwarded = self.ask(Way::Forward, &question, routing);
-                    if self.program.rules.at(Hook::Prerouting, Kind::Nat).next().is_some() {
+                    if self.program.translates() {
                         // Answered by the firewall itself when it redirects the service to its own.
                         let local = question.clone().without(Field::Output);
                         let redirected = self.ask(Way::Redirected, &local, Node::leaf(1));

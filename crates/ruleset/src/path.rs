@@ -51,8 +51,8 @@ impl Program<'_> {
                 rest = self.diagram.choose(must, untracked, part);
             }
         }
-        let pre = self.diagram.zip(raw, early, |a, b| Outcomes(a).and(Outcomes(b)).0);
-        self.diagram.zip(pre, rest, |a, b| Outcomes(a).and(Outcomes(b)).0)
+        let pre = self.both(raw, early);
+        self.both(pre, rest)
     }
 
     fn after_tracking(&mut self, way: Way, question: &Cube, within: Node) -> Node {
@@ -89,16 +89,16 @@ impl Program<'_> {
             view = narrowed;
         }
         let node = self.filters(way, &view);
-        let node = self.diagram.zip(within, node, |w, v| if w != 0 { v } else { 0 });
+        let node = self.diagram.choose(within, node, Node::leaf(0));
         // Destinations outside the narrowed view are no packets of this way.
-        let node = match view.ranges(Field::Destination).and_then(|r| Cube::all().with(Field::Destination, r)) {
+        match view.ranges(Field::Destination).and_then(|r| Cube::all().with(Field::Destination, r)) {
             Some(cube) => {
                 let inside = self.diagram.cube(&cube, 1, 0);
                 self.diagram.choose(inside, node, Node::leaf(0))
             }
+            // The view fixes `Translated`, so nothing in the answer depends on it.
             None => node,
-        };
-        self.diagram.fix(node, Field::Translated, 0)
+        }
     }
 
     /// The filter's answer about what packets become, as a function of what they were.
@@ -156,8 +156,7 @@ impl Program<'_> {
         };
         let Some(view) = view else { return Node::leaf(0) };
         let node = self.filters(way, &view);
-        let node = self.diagram.zip(within, node, |w, v| if w != 0 { v } else { 0 });
-        let node = self.diagram.fix(node, Field::Translated, 1);
+        let node = self.diagram.choose(within, node, Node::leaf(0));
         let node = self.diagram.fold(node, Field::Destination, &addresses, |a, b| a | b);
         match port_range {
             None => node,
@@ -176,8 +175,7 @@ impl Program<'_> {
             }
         }
         let node = self.filters(way, &view);
-        let node = self.diagram.zip(within, node, |w, v| if w != 0 { v } else { 0 });
-        let node = self.diagram.fix(node, Field::Translated, 1);
+        let node = self.diagram.choose(within, node, Node::leaf(0));
         match range {
             None => node,
             Some(range) => self.diagram.fold(node, Field::DestinationPort, &range, |a, b| a | b),
@@ -188,12 +186,12 @@ impl Program<'_> {
         let late = self.hook(Hook::Prerouting, view, (DSTNAT + 1, i32::MAX));
         let hook = if way == Way::Forward { Hook::Forward } else { Hook::Input };
         let main = self.hook(hook, view, (i32::MIN, i32::MAX));
-        let node = self.diagram.zip(late, main, |a, b| Outcomes(a).and(Outcomes(b)).0);
+        let node = self.both(late, main);
         if way != Way::Forward {
             return node;
         }
         let post = self.hook(Hook::Postrouting, view, (i32::MIN, i32::MAX));
-        self.diagram.zip(node, post, |a, b| Outcomes(a).and(Outcomes(b)).0)
+        self.both(post, node)
     }
 }
 

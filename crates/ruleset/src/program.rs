@@ -7,7 +7,7 @@ use crate::universe::{NO_INTERFACE, Universe};
 use rustc_hash::{FxHashMap, FxHashSet};
 use tillgate_intent::{Intent, Topology};
 use tillgate_model::{Family, Ranges, State};
-use tillgate_packetset::{Cube, Diagram, Field, Node};
+use tillgate_packetset::{Cube, Diagram, Field, Node, Pick};
 
 /// A rule by chain and position; `usize::MAX` as position is the policy of a base chain of that chain.
 pub(crate) type RuleId = (ChainId, usize);
@@ -59,6 +59,17 @@ impl<'a> Program<'a> {
         }
     }
 
+    /// Forgets all diagrams; whoever holds a node of them must not use it any more. Questions are boxes, and
+    /// each starts from nothing, so that memory does not grow with their number.
+    pub(crate) fn fresh(&mut self) {
+        self.diagram = Diagram::new();
+    }
+
+    /// Whether destinations are ever translated before routing.
+    pub(crate) fn translates(&self) -> bool {
+        self.rules.at(Hook::Prerouting, Kind::Nat).next().is_some()
+    }
+
     /// What a hook's filter chains do with the packets of a box, seen before or after a priority.
     pub(crate) fn hook(&mut self, hook: Hook, within: &Cube, priorities: (i32, i32)) -> Node {
         let mut view = within.clone();
@@ -90,9 +101,16 @@ impl<'a> Program<'a> {
                 false => view.clone(),
             };
             let one = self.base(base, &view);
-            node = self.diagram.zip(node, one, |a, b| Outcomes(a).and(Outcomes(b)).0);
+            node = self.both(node, one);
         }
         node
+    }
+
+    /// Both must let a packet through; what accepts without a trace leaves the other as it is.
+    pub(crate) fn both(&mut self, a: Node, b: Node) -> Node {
+        const PASS: u32 = Outcomes::of(Exit::AcceptPolicy, 0).0;
+        let pick = |x| if x == PASS { Pick::Right } else { Pick::Both };
+        self.diagram.zip_lazy(a, b, |x, y| Outcomes(x).and(Outcomes(y)).0, pick)
     }
 
     fn base(&mut self, base: &Base, within: &Cube) -> Node {
@@ -197,7 +215,16 @@ impl<'a> Program<'a> {
             _ => {
                 let (a, b) = nodes.split_at(nodes.len() / 2);
                 let (a, b) = (self.sequence(a), self.sequence(b));
-                self.diagram.zip(a, b, |x, y| Outcomes(x).then(Outcomes(y)).0)
+                self.diagram.zip_lazy(
+                    a,
+                    b,
+                    |x, y| Outcomes(x).then(Outcomes(y)).0,
+                    |x| match x {
+                        NONE => Pick::Right,
+                        x if !Outcomes(x).may_go_on() => Pick::Left,
+                        _ => Pick::Both,
+                    },
+                )
             }
         }
     }

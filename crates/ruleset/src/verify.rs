@@ -15,7 +15,6 @@ pub fn verify(rules: &RuleSet, intent: &Intent) -> Vec<Finding> {
     judge.masquerade();
     judge.excess();
     judge.spoofing();
-    judge.logging();
     let mut findings = judge.findings;
     findings.extend(hygiene::shadowed(rules, &judge.program));
     findings.extend(notes(rules));
