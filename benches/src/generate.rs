@@ -61,7 +61,9 @@ fn port(random: &mut Random, flavour: Flavour) -> Option<String> {
     let open = if flavour == Flavour::Acl { 10 } else { 45 };
     match random.below(100) {
         n if n < open => None,
-        n if n < open + 40 => Some([443, 80, 53, 123, 22, 25, 8080, 3389][random.below(8) as usize].to_string()),
+        n if n < open + 40 => {
+            Some([443, 80, 53, 123, 22, 25, 8080, 3389][random.below(8) as usize].to_string())
+        }
         n if n < open + 50 => Some(random.below(65535).to_string()),
         _ => {
             let lo = random.below(60000);
@@ -83,7 +85,7 @@ fn narrowness(words: &str) -> usize {
 
 /// A rule set of `count` rules in its forward chain.
 pub fn rules(count: usize, flavour: Flavour, seed: u64) -> String {
-    let mut random = Random(seed * 0x9e37_79b9_7f4a_7c15 | 1);
+    let mut random = Random((seed * 0x9e37_79b9_7f4a_7c15) | 1);
     let mut out = String::from(
         "table inet filter {\n\tchain input {\n\t\ttype filter hook input priority filter; policy drop;\n\t\tct state established,related accept\n\t\tiifname \"eth1.10\" ip saddr 10.17.10.5 tcp dport 22 accept\n\t}\n\tchain forward {\n\t\ttype filter hook forward priority filter; policy drop;\n\t\tct state established,related accept\n",
     );
@@ -91,7 +93,11 @@ pub fn rules(count: usize, flavour: Flavour, seed: u64) -> String {
     for _ in 0..count {
         let mut words = String::from("\t\t");
         if random.below(2) == 0 {
-            let _ = write!(words, "iifname \"{}\" ", ["eth1.20", "eth1.10", "eth1.30", "eth0"][random.below(4) as usize]);
+            let _ = write!(
+                words,
+                "iifname \"{}\" ",
+                ["eth1.20", "eth1.10", "eth1.30", "eth0"][random.below(4) as usize]
+            );
         }
         if random.below(2) == 0 {
             words.push_str("ct state new ");
@@ -148,12 +154,19 @@ pub fn fleet(count: usize, folder: &Path) -> std::io::Result<()> {
     for n in 0..count {
         let (area, shop) = (n / 250, n % 250);
         let name = format!("shop-{n:05}");
-        let _ = write!(sites, "[[site]]\nname = \"{name}\"\nnumber = {n}\ntemplate = \"standard-shop\"\nregion = \"eu\"\nvars = {{ area = {area}, shop = {shop} }}\n");
+        let _ = write!(
+            sites,
+            "[[site]]\nname = \"{name}\"\nnumber = {n}\ntemplate = \"standard-shop\"\nregion = \"eu\"\nvars = {{ area = {area}, shop = {shop} }}\n"
+        );
         for t in 0..3 {
             let _ = writeln!(devices, "{name},counter-{t},clover/mini,pos,10.{area}.{shop}.{}", 10 + t);
         }
         // Every tenth forgot its time server.
-        let time = if n % 10 == 9 { "" } else { "\t\tiifname \"eth1.20\" oifname \"eth0\" ip saddr @terminals ip daddr 192.0.2.123 udp dport 123 accept\n" };
+        let time = if n % 10 == 9 {
+            ""
+        } else {
+            "\t\tiifname \"eth1.20\" oifname \"eth0\" ip saddr @terminals ip daddr 192.0.2.123 udp dport 123 accept\n"
+        };
         let text = format!(
             "table inet filter {{\n\tset terminals {{\n\t\ttype ipv4_addr\n\t\telements = {{ 10.{area}.{shop}.10, 10.{area}.{shop}.11, 10.{area}.{shop}.12 }}\n\t}}\n\tchain antispoof {{\n\t\ttype filter hook prerouting priority raw; policy accept;\n\t\tip saddr != 0.0.0.0 fib saddr . iif oif missing log drop\n\t}}\n\tchain input {{\n\t\ttype filter hook input priority filter; policy drop;\n\t\tct state established,related accept\n\t\tct state invalid drop\n\t\tiif lo accept\n\t\ticmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit }} accept\n\t\tiifname {{ \"eth1.10\", \"eth1.20\", \"eth1.30\", \"eth1.40\" }} meta nfproto ipv4 udp dport 67 accept\n\t\tiifname {{ \"eth1.10\", \"eth1.30\", \"eth1.40\" }} meta l4proto {{ tcp, udp }} th dport 53 accept\n\t\tiifname \"eth1.20\" ip saddr @terminals meta l4proto {{ tcp, udp }} th dport 53 accept\n\t\tiifname \"eth1.10\" ip saddr 10.{area}.{shop}.37 tcp dport 22 accept\n\t\tlog drop\n\t}}\n\tchain forward {{\n\t\ttype filter hook forward priority filter; policy drop;\n\t\tct state established,related accept\n\t\tct state invalid drop\n\t\tiifname \"eth1.20\" oifname \"eth0\" ip saddr @terminals tcp dport 443 accept\n{time}\t\tiifname {{ \"eth1.10\", \"eth1.30\" }} oifname \"eth0\" ip saddr 10.{area}.{shop}.0/24 accept\n\t\tlog drop\n\t}}\n\tchain nat {{\n\t\ttype nat hook postrouting priority srcnat;\n\t\toifname \"eth0\" masquerade\n\t}}\n}}\n"
         );

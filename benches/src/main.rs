@@ -15,8 +15,12 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["rules", count, flavour] => print!("{}", generate::rules(number(count), generate::Flavour::parse(flavour), 1)),
-        ["fleet", count, folder] => generate::fleet(number(count), Path::new(folder)).expect("the folder can be written"),
+        ["rules", count, flavour] => {
+            print!("{}", generate::rules(number(count), generate::Flavour::parse(flavour), 1))
+        }
+        ["fleet", count, folder] => {
+            generate::fleet(number(count), Path::new(folder)).expect("the folder can be written")
+        }
         _ => measure(),
     }
 }
@@ -31,7 +35,8 @@ fn run(arguments: &[String], runs: usize) -> (Duration, f64) {
     let mut times: Vec<Duration> = (0..runs)
         .map(|_| {
             let start = Instant::now();
-            let status = Command::new(&program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            let status =
+                Command::new(&program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
             let code = status.expect("build with cargo build --release first").code();
             assert!(matches!(code, Some(0 | 1 | 3)), "{arguments:?} ended with {code:?}");
             start.elapsed()
@@ -55,10 +60,20 @@ fn measure() {
             let config = file.display().to_string();
             let site = ["verify", "bistro", "--estate", &estate, "--config", &config].map(String::from);
             let (time, peak) = run(&site, 5);
-            println!("{:<44} {:>10.1?} {:>7.1} MB   {target}", format!("{count} rules, {}, against the bistro", flavour.name()), time, peak);
+            println!(
+                "{:<44} {:>10.1?} {:>7.1} MB   {target}",
+                format!("{count} rules, {}, against the bistro", flavour.name()),
+                time,
+                peak
+            );
             let alone = ["verify", "--config", &config].map(String::from);
             let (time, peak) = run(&alone, 5);
-            println!("{:<44} {:>10.1?} {:>7.1} MB   {target}", format!("{count} rules, {}, alone", flavour.name()), time, peak);
+            println!(
+                "{:<44} {:>10.1?} {:>7.1} MB   {target}",
+                format!("{count} rules, {}, alone", flavour.name()),
+                time,
+                peak
+            );
         }
     }
     for count in [25, 10_000] {
@@ -68,7 +83,13 @@ fn measure() {
         let config = fleet.join("config").display().to_string();
         let all = ["verify", "--all", "--estate", &estate, "--config", &config].map(String::from);
         let (time, peak) = run(&all, 1);
-        println!("{:<44} {:>10.1?} {:>7.1} MB   {}", format!("{count} sites"), time, peak, if count > 25 { "30 s" } else { "" });
+        println!(
+            "{:<44} {:>10.1?} {:>7.1} MB   {}",
+            format!("{count} sites"),
+            time,
+            peak,
+            if count > 25 { "30 s" } else { "" }
+        );
     }
     std::fs::remove_dir_all(folder).expect("the temporary folder can be removed");
 }

@@ -91,7 +91,8 @@ impl Value {
         for error in errors {
             let range = error.span().unwrap_or(0..0);
             let span = Span::new(file, range.start, range.end);
-            diagnostics.push(Diagnostic::error(span, Text::new("toml-syntax").arg("detail", error.message())));
+            diagnostics
+                .push(Diagnostic::error(span, Text::new("toml-syntax").arg("detail", error.message())));
         }
         let range = table.span();
         Value {
@@ -202,9 +203,7 @@ fn convert(file: &Arc<SourceFile>, value: &toml::Spanned<DeValue<'_>>) -> Value 
     let range = value.span();
     let kind = match value.get_ref() {
         DeValue::String(text) => Kind::Text(text.to_string()),
-        DeValue::Integer(n) => {
-            i64::from_str_radix(n.as_str(), n.radix()).map_or(Kind::Float, Kind::Integer)
-        }
+        DeValue::Integer(n) => i64::from_str_radix(n.as_str(), n.radix()).map_or(Kind::Float, Kind::Integer),
         DeValue::Float(_) => Kind::Float,
         DeValue::Boolean(b) => Kind::Bool(*b),
         DeValue::Datetime(d) => Kind::Date(
@@ -223,7 +222,10 @@ pub fn check(value: &Value, shape: &Shape, name: &str, diagnostics: &mut Vec<Dia
     let wrong = |expected: &'static str| {
         Diagnostic::error(
             value.span.clone(),
-            Text::new("toml-type").arg("key", name).arg("found", value.type_name()).text("expected", Text::new(expected)),
+            Text::new("toml-type")
+                .arg("key", name)
+                .arg("found", value.type_name())
+                .text("expected", Text::new(expected)),
         )
     };
     match (shape, &value.kind) {
@@ -249,13 +251,16 @@ pub fn check(value: &Value, shape: &Shape, name: &str, diagnostics: &mut Vec<Dia
         (Shape::Localised, Kind::Table(entries)) => {
             for (key, span, inner) in entries {
                 if key != "en" && key != "de" {
-                    diagnostics.push(Diagnostic::error(span.clone(), Text::new("toml-unknown-key").arg("key", key)));
+                    diagnostics
+                        .push(Diagnostic::error(span.clone(), Text::new("toml-unknown-key").arg("key", key)));
                 }
                 check(inner, &Shape::Text, key, diagnostics);
             }
             if value.get("en").is_none() {
-                diagnostics
-                    .push(Diagnostic::error(value.span.clone(), Text::new("toml-missing-key").arg("key", "en")));
+                diagnostics.push(Diagnostic::error(
+                    value.span.clone(),
+                    Text::new("toml-missing-key").arg("key", "en"),
+                ));
             }
         }
         (Shape::List(inner), Kind::List(items)) | (Shape::OneOrMany(inner), Kind::List(items)) => {
@@ -280,8 +285,10 @@ pub fn check(value: &Value, shape: &Shape, name: &str, diagnostics: &mut Vec<Dia
                 }
             }
             for key in keys.iter().filter(|k| k.required && value.get(k.name).is_none()) {
-                diagnostics
-                    .push(Diagnostic::error(value.span.clone(), Text::new("toml-missing-key").arg("key", key.name)));
+                diagnostics.push(Diagnostic::error(
+                    value.span.clone(),
+                    Text::new("toml-missing-key").arg("key", key.name),
+                ));
             }
         }
         (Shape::Text | Shape::Localised, _) => diagnostics.push(wrong("type-text")),
@@ -383,7 +390,10 @@ mod tests {
             optional("until", Shape::Date, ""),
             optional("ports", Shape::OneOrMany(&Shape::Ports), ""),
         ];
-        let file = SourceFile::new("a.toml", "nmae = 1\nlevel = \"hihg\"\nuntil = 5\nports = [1, true]\nbroken = \n");
+        let file = SourceFile::new(
+            "a.toml",
+            "nmae = 1\nlevel = \"hihg\"\nuntil = 5\nports = [1, true]\nbroken = \n",
+        );
         let mut found = Vec::new();
         let value = Value::parse(&file, &mut found);
         check(&value, &Shape::Table(KEYS), "", &mut found);
@@ -391,7 +401,11 @@ mod tests {
         let ids: Vec<_> = found.iter().map(|d| d.message.id).collect();
         assert!(ids.contains(&"toml-syntax"), "{ids:?}");
         for id in ["toml-unknown-key", "toml-choice", "toml-missing-key"] {
-            assert_eq!(ids.iter().filter(|i| **i == id).count(), if id == "toml-unknown-key" { 2 } else { 1 }, "{ids:?}");
+            assert_eq!(
+                ids.iter().filter(|i| **i == id).count(),
+                if id == "toml-unknown-key" { 2 } else { 1 },
+                "{ids:?}"
+            );
         }
         assert_eq!(ids.iter().filter(|i| **i == "toml-type").count(), 2, "{ids:?}");
     }

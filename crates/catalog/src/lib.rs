@@ -10,6 +10,6 @@ mod types;
 pub use library::{Library, SHIPPED};
 pub use read::{CATALOG_KEYS, json_schema, read};
 pub use types::{
-    Catalog, Class, Confidence, Destination, DeviceKind, Encryption, Feature, Level, Localised, MacPrefix, Ports,
-    Probe, Profile, Requirement, Service, Source,
+    Catalog, Class, Confidence, Destination, DeviceKind, Encryption, Feature, Level, Localised, MacPrefix,
+    Ports, Probe, Profile, Requirement, Service, Source,
 };

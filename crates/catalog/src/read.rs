@@ -19,14 +19,31 @@ const REQUIREMENT: &[Key] = &[
     optional("ports", Shape::OneOrMany(&Shape::Ports), "Ports and ranges, or \"unknown\"."),
     optional("editable-port", Shape::Bool, "Whether the device lets the port be changed."),
     required("level", Shape::Choice(Level::WORDS), "How necessary it is."),
-    optional("profiles", Shape::List(&Shape::Choice(Profile::WORDS)), "Profiles it belongs to without a feature."),
+    optional(
+        "profiles",
+        Shape::List(&Shape::Choice(Profile::WORDS)),
+        "Profiles it belongs to without a feature.",
+    ),
     optional("when", Shape::OneOrMany(&Shape::Text), "Features that turn it on; any one is enough."),
     optional("regions", Shape::OneOrMany(&Shape::Text), "Regions it applies to; all when missing."),
-    optional("applies-to", Shape::OneOrMany(&Shape::Choice(Class::WORDS)), "Classes of devices; terminal when missing."),
+    optional(
+        "applies-to",
+        Shape::OneOrMany(&Shape::Choice(Class::WORDS)),
+        "Classes of devices; terminal when missing.",
+    ),
     optional("from", Shape::Choice(Class::WORDS), "Who opens the connection, when it is not the device."),
     required(
         "destination",
-        Shape::Choice(&["internet", "dns", "ntp", "dhcp", "device", "printer", "pos-host", "kitchen-display"]),
+        Shape::Choice(&[
+            "internet",
+            "dns",
+            "ntp",
+            "dhcp",
+            "device",
+            "printer",
+            "pos-host",
+            "kitchen-display",
+        ]),
         "Where the traffic goes.",
     ),
     optional("names", Shape::OneOrMany(&Shape::Text), "Names known for the destination."),
@@ -97,7 +114,11 @@ fn build(root: &Value, found: &mut Vec<Diagnostic>) -> Option<Catalog> {
     let mut catalog = Catalog {
         vendor: head.text("vendor")?.to_string(),
         version: head.text("version")?.to_string(),
-        requirements: root.list("requirement").iter().filter_map(|row| requirement(row, &id, found)).collect(),
+        requirements: root
+            .list("requirement")
+            .iter()
+            .filter_map(|row| requirement(row, &id, found))
+            .collect(),
         kinds: root.list("kind").iter().filter_map(kind).collect(),
         features: root.list("feature").iter().filter_map(feature).collect(),
         mac_prefixes: Vec::new(),
@@ -213,7 +234,8 @@ fn ports(row: &Value, protocols: &[Protocol], found: &mut Vec<Diagnostic>) -> Po
         match range {
             Some((lo, hi)) => list.push((lo as u128, hi as u128)),
             None => found.push(
-                Diagnostic::error(item.span.clone(), Text::new("bad-ports")).hint(Text::new("catalog-ports-hint")),
+                Diagnostic::error(item.span.clone(), Text::new("bad-ports"))
+                    .hint(Text::new("catalog-ports-hint")),
             ),
         }
     }

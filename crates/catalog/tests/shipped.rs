@@ -1,4 +1,5 @@
 //! The shipped catalogues are sound, and say what the guide and the facts say.
+#![allow(clippy::unwrap_used)]
 
 use tillgate_catalog::{Confidence, Level, Library, Profile, read};
 use tillgate_model::SourceFile;
@@ -52,7 +53,8 @@ fn mac_blocks_of_three_lengths() {
     assert_eq!(library.mac_vendor(0xd495_2400_0011), Some("Clover Network"));
     assert_eq!(library.mac_vendor(0x2cd1_41d0_0011), Some("Square"));
     assert_eq!(library.mac_vendor(0x2cd1_41e0_0011), None);
-    let extra = "[catalog]\nid='x'\nvendor='x'\nversion='1'\n[[mac]]\nprefix='70:B3:D5:12:3'\nvendor='Small'\n";
+    let extra =
+        "[catalog]\nid='x'\nvendor='x'\nversion='1'\n[[mac]]\nprefix='70:B3:D5:12:3'\nvendor='Small'\n";
     let (library, found) = Library::load(&[("x.toml".into(), extra.into())]);
     assert!(found.is_empty(), "{found:?}");
     assert_eq!(library.mac_vendor(0x70b3_d512_3fff), Some("Small"));
@@ -91,5 +93,9 @@ fn the_schema_in_the_tree_is_the_one_the_reader_uses() {
     if std::env::var_os("TILLGATE_BLESS").is_some() {
         std::fs::write(path, &want).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), want, "run with TILLGATE_BLESS=1 to renew it");
+    assert_eq!(
+        std::fs::read_to_string(path).unwrap_or_default(),
+        want,
+        "run with TILLGATE_BLESS=1 to renew it"
+    );
 }

@@ -256,10 +256,8 @@ pub fn localise(command: clap::Command, lang: &Lang) -> clap::Command {
     for name in names {
         command = command.mut_subcommand(&name, |c| localise(c, lang));
     }
-    command
-        .subcommand_help_heading(lang.text(&Text::new("heading-commands")))
-        .help_template(format!(
-            "{{about-with-newline}}\n{}: {{usage}}\n\n{{all-args}}{{after-help}}",
-            lang.text(&Text::new("heading-usage"))
-        ))
+    command.subcommand_help_heading(lang.text(&Text::new("heading-commands"))).help_template(format!(
+        "{{about-with-newline}}\n{}: {{usage}}\n\n{{all-args}}{{after-help}}",
+        lang.text(&Text::new("heading-usage"))
+    ))
 }

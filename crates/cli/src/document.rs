@@ -4,7 +4,9 @@ use crate::lang::Lang;
 use serde_json::{Map, Value as Json, json};
 use tillgate_catalog::{Destination, Requirement};
 use tillgate_intent::{Intent, Path, Reason, Side};
-use tillgate_model::{Box_, Evidence, Family, Finding, Packet, Severity, Span, Summary, Verdict, addresses_text, format_ports};
+use tillgate_model::{
+    Box_, Evidence, Family, Finding, Packet, Severity, Span, Summary, Verdict, addresses_text, format_ports,
+};
 use tillgate_ruleset::{Effect, Trace};
 
 /// `tillgate.findings/1`
@@ -187,7 +189,9 @@ fn reason(reason: &Reason) -> Json {
             json!({"kind": "requirement", "id": id, "device": device, "feature": feature, "supports": supports})
         }
         Reason::Names { id } => json!({"kind": "names", "id": id}),
-        Reason::Service { service, segment } => json!({"kind": "service", "service": service, "segment": segment}),
+        Reason::Service { service, segment } => {
+            json!({"kind": "service", "service": service, "segment": segment})
+        }
         Reason::Management { network } => json!({"kind": "management", "network": network}),
         Reason::Exception { allow, reason, owner, expires } => {
             json!({"kind": "exception", "allow": allow, "reason": reason, "owner": owner, "expires": expires})

@@ -1,7 +1,7 @@
 //! Languages: messages by Fluent id. English is the reference; a test holds German against it.
 
-use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 use std::ffi::OsString;
 use tillgate_model::{Arg, Text};
 use unic_langid::LanguageIdentifier;

@@ -12,7 +12,7 @@ mod present;
 mod report;
 
 pub use args::command;
-pub use lang::{Lang, LANGUAGES};
+pub use lang::{LANGUAGES, Lang};
 
 use args::{Cli, Command};
 use clap::{CommandFactory, FromArgMatches};

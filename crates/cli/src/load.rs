@@ -54,7 +54,11 @@ fn read(path: &Path, input: &mut dyn Read) -> std::result::Result<String, Text> 
 pub fn library(estate: Option<&Path>, output: &mut Output<'_>) -> Result<Library> {
     let mut extra = Vec::new();
     if let Some(path) = estate {
-        let folder = if path.is_dir() { path.to_path_buf() } else { path.parent().unwrap_or(Path::new("")).to_path_buf() };
+        let folder = if path.is_dir() {
+            path.to_path_buf()
+        } else {
+            path.parent().unwrap_or(Path::new("")).to_path_buf()
+        };
         for file in listing(&folder.join("catalogs"), "toml") {
             let file = text_file(&file, &mut std::io::empty(), output)?;
             extra.push((file.name.clone(), file.text.clone()));
@@ -68,7 +72,8 @@ pub fn library(estate: Option<&Path>, output: &mut Output<'_>) -> Result<Library
 /// Files of a folder with an ending, sorted; none when there is no such folder.
 fn listing(folder: &Path, ending: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path());
-    let mut out: Vec<PathBuf> = entries.filter(|p| p.extension().is_some_and(|e| e == ending) && p.is_file()).collect();
+    let mut out: Vec<PathBuf> =
+        entries.filter(|p| p.extension().is_some_and(|e| e == ending) && p.is_file()).collect();
     out.sort();
     out
 }
@@ -86,7 +91,12 @@ pub fn estate_path(global: &Global, environment: &Environment) -> PathBuf {
 }
 
 /// Loads the estate and its catalogues.
-pub fn estate(global: &Global, environment: &Environment, input: &mut dyn Read, output: &mut Output<'_>) -> Result<(Estate, Library)> {
+pub fn estate(
+    global: &Global,
+    environment: &Environment,
+    input: &mut dyn Read,
+    output: &mut Output<'_>,
+) -> Result<(Estate, Library)> {
     let path = estate_path(global, environment);
     let mut paths = Vec::new();
     let folder = match path.is_dir() {
@@ -141,7 +151,11 @@ pub struct Config {
 pub type Problem = Text;
 
 /// Gathers configuration files; a folder stands for the files in it.
-pub fn config(paths: &[PathBuf], platform: Option<&str>, input: &mut dyn Read) -> std::result::Result<Config, Problem> {
+pub fn config(
+    paths: &[PathBuf],
+    platform: Option<&str>,
+    input: &mut dyn Read,
+) -> std::result::Result<Config, Problem> {
     let wanted = match platform {
         None => None,
         Some(name) => match PLATFORMS.iter().find(|p| p.name == name) {
@@ -155,8 +169,13 @@ pub fn config(paths: &[PathBuf], platform: Option<&str>, input: &mut dyn Read) -
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
-            let mut inside: Vec<PathBuf> =
-                std::fs::read_dir(path).into_iter().flatten().flatten().map(|e| e.path()).filter(|p| p.is_file()).collect();
+            let mut inside: Vec<PathBuf> = std::fs::read_dir(path)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|e| e.path())
+                .filter(|p| p.is_file())
+                .collect();
             inside.sort();
             for file in inside {
                 files.push((file.clone(), read(&file, input)?));
@@ -165,7 +184,8 @@ pub fn config(paths: &[PathBuf], platform: Option<&str>, input: &mut dyn Read) -
             files.push((path.clone(), read(path, input)?));
         }
     }
-    let mut config = Config { main: Vec::new(), resolvers: Vec::new(), platform: &PLATFORMS[0], folder: None };
+    let mut config =
+        Config { main: Vec::new(), resolvers: Vec::new(), platform: &PLATFORMS[0], folder: None };
     let mut recognised = None;
     let many = files.len() > 1;
     for (path, text) in files {
@@ -184,19 +204,22 @@ pub fn config(paths: &[PathBuf], platform: Option<&str>, input: &mut dyn Read) -
         }
         recognised = recognised.or(found);
         if config.folder.is_none() && path.as_os_str() != "-" {
-            config.folder = path.parent().map(|p| if p.as_os_str().is_empty() { PathBuf::from(".") } else { p.into() });
+            config.folder =
+                path.parent().map(|p| if p.as_os_str().is_empty() { PathBuf::from(".") } else { p.into() });
         }
         config.main.push(SourceFile::new(name, text));
     }
     match recognised {
         Some(platform) => Ok(Config { platform, ..config }),
-        None => Err(Text::new("config-not-recognised").arg("name", paths.first().map(|p| p.display().to_string()).unwrap_or_default())),
+        None => Err(Text::new("config-not-recognised")
+            .arg("name", paths.first().map(|p| p.display().to_string()).unwrap_or_default())),
     }
 }
 
 /// Lines only a dnsmasq configuration has.
 fn is_resolver(text: &str) -> bool {
-    let marks = ["nftset=", "ipset=/", "dhcp-range=", "dhcp-host=", "bind-dynamic", "except-interface=", "server=/"];
+    let marks =
+        ["nftset=", "ipset=/", "dhcp-range=", "dhcp-host=", "bind-dynamic", "except-interface=", "server=/"];
     text.lines().take(200).any(|l| marks.iter().any(|m| l.trim_start().starts_with(m)))
 }
 
@@ -229,14 +252,16 @@ impl Includes for Folder {
         }
         let folder = self.folder.as_ref().ok_or(IncludeError::Outside)?;
         let root = folder.canonicalize().map_err(|_| IncludeError::NotFound)?;
-        let path = if Path::new(pattern).is_absolute() { PathBuf::from(pattern) } else { folder.join(pattern) };
+        let path =
+            if Path::new(pattern).is_absolute() { PathBuf::from(pattern) } else { folder.join(pattern) };
         let (parent, name) = match (path.parent(), path.file_name().and_then(|n| n.to_str())) {
             (Some(parent), Some(name)) => (parent, name),
             _ => return Err(IncludeError::NotFound),
         };
         // Before anything is opened: where it really lies, links followed.
         let Ok(real) = parent.canonicalize() else {
-            let lexical = parent.components().any(|c| c == std::path::Component::ParentDir) || path.is_absolute();
+            let lexical =
+                parent.components().any(|c| c == std::path::Component::ParentDir) || path.is_absolute();
             return Err(if lexical { IncludeError::Outside } else { IncludeError::NotFound });
         };
         if !real.starts_with(&root) {
@@ -244,7 +269,11 @@ impl Includes for Folder {
         }
         let mut paths: Vec<PathBuf> = if name.contains(['*', '?', '[']) {
             let entries = std::fs::read_dir(&real).map_err(|_| IncludeError::NotFound)?;
-            let fits = |p: &PathBuf| p.file_name().and_then(|n| n.to_str()).is_some_and(|n| glob(name.as_bytes(), n.as_bytes()) && !n.starts_with('.'));
+            let fits = |p: &PathBuf| {
+                p.file_name()
+                    .and_then(|n| n.to_str())
+                    .is_some_and(|n| glob(name.as_bytes(), n.as_bytes()) && !n.starts_with('.'))
+            };
             entries.flatten().map(|e| e.path()).filter(fits).collect()
         } else if path.is_dir() {
             listing(&real, "nft")

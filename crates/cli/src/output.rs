@@ -140,7 +140,10 @@ impl<'a> Output<'a> {
 
 /// Data as it may be shown on a terminal: control characters and direction overrides become visible.
 pub fn shown(text: &str) -> String {
-    let bad = |c: char| (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let bad = |c: char| {
+        (c.is_control() && c != '\n' && c != '\t')
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     if !text.chars().any(bad) {
         return text.to_string();
     }

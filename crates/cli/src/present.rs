@@ -18,7 +18,8 @@ pub fn diagnostic(diagnostic: &Diagnostic, lang: &Lang, color: bool) -> String {
     let hint_word = lang.say("word-hint");
     let labels: Vec<String> = diagnostic.related.iter().map(|(_, t)| shown(&lang.text(t))).collect();
     let level = level.with_name(word.as_str());
-    let mut group = level.primary_title(title.as_str()).elements(Vec::<annotate_snippets::Message<'_>>::new());
+    let mut group =
+        level.primary_title(title.as_str()).elements(Vec::<annotate_snippets::Message<'_>>::new());
     // The window around each place: whole files may be large, and the renderer looks at all of it.
     let main = diagnostic.span.as_ref().map(Window::new);
     let others: Vec<Window> = diagnostic.related.iter().map(|(s, _)| Window::new(s)).collect();
@@ -30,7 +31,9 @@ pub fn diagnostic(diagnostic: &Diagnostic, lang: &Lang, color: bool) -> String {
     }
     let mut report = vec![group];
     if let Some(hint) = &hint {
-        report.push(Group::with_title(Title::HELP.with_name(hint_word.as_str()).secondary_title(hint.as_str())));
+        report.push(Group::with_title(
+            Title::HELP.with_name(hint_word.as_str()).secondary_title(hint.as_str()),
+        ));
     }
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     renderer.decor_style(DecorStyle::Ascii).render(&report)
@@ -55,7 +58,9 @@ impl Window {
         // A line may be a megabyte; the caret then stands in a piece of it.
         let from = floor(file, line_start.max(start.saturating_sub(200)));
         let to = floor(file, line_end.min(start + 400));
-        let clean = |text: &str| -> String { text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect() };
+        let clean = |text: &str| -> String {
+            text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+        };
         let before = clean(&file[from..start]);
         let inside = clean(&file[start..end.clamp(start, to)]);
         let after = clean(&file[end.clamp(start, to)..to]);
@@ -69,12 +74,19 @@ impl Window {
         }
     }
 
-    fn snippet<'a>(&'a self, kind: AnnotationKind, label: Option<&'a String>) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    fn snippet<'a>(
+        &'a self,
+        kind: AnnotationKind,
+        label: Option<&'a String>,
+    ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
         let mut annotation = kind.span(self.start..self.end);
         if let Some(label) = label {
             annotation = annotation.label(label.as_str());
         }
-        Snippet::source(self.text.as_str()).line_start(self.first_line).path(self.name.as_str()).annotation(annotation)
+        Snippet::source(self.text.as_str())
+            .line_start(self.first_line)
+            .path(self.name.as_str())
+            .annotation(annotation)
     }
 }
 

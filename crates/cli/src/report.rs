@@ -21,19 +21,32 @@ pub fn findings(list: &[Finding], output: &Output<'_>) -> String {
             _ => String::new(),
         };
         let message = shown(&lang.text(&finding.message));
-        out.push_str(&format!("{} {}{sure}\n", output.severity(finding.severity()), output.bold(finding.id.name())));
+        out.push_str(&format!(
+            "{} {}{sure}\n",
+            output.severity(finding.severity()),
+            output.bold(finding.id.name())
+        ));
         out.push_str(&format!("  {message}\n"));
         if same > 1 {
-            let others: Vec<&str> = list[at + 1..told].iter().filter_map(|f| f.subject.device.as_deref()).collect();
+            let others: Vec<&str> =
+                list[at + 1..told].iter().filter_map(|f| f.subject.device.as_deref()).collect();
             out.push_str(&format!("  {}  {}\n", label(output, "label-also"), shown(&others.join(", "))));
         }
         for evidence in &finding.evidence {
             match evidence {
-                Evidence::Packet(packet) => out.push_str(&format!("  {}  {}\n", label(output, "label-packet"), shown(&packet.to_string()))),
+                Evidence::Packet(packet) => out.push_str(&format!(
+                    "  {}  {}\n",
+                    label(output, "label-packet"),
+                    shown(&packet.to_string())
+                )),
                 Evidence::Rule(span) => {
                     let (line, column) = span.position();
                     let place = format!("{}:{line}:{column}", shown(&span.file.name));
-                    out.push_str(&format!("  {}  {place}  {}\n", label(output, "label-line"), output.dim(&shown(&span.one_line()))));
+                    out.push_str(&format!(
+                        "  {}  {place}  {}\n",
+                        label(output, "label-line"),
+                        output.dim(&shown(&span.one_line()))
+                    ));
                 }
                 Evidence::Box(b) => {
                     let fields: Vec<String> = b
@@ -51,7 +64,8 @@ pub fn findings(list: &[Finding], output: &Output<'_>) -> String {
         for fix in &finding.fix {
             out.push_str(&format!("  {}  {}\n", label(output, "label-fix"), shown(&fix.text)));
         }
-        let references: Vec<String> = finding.id.references().iter().map(|r| r.replace("pci-dss-4.0.1/", "")).collect();
+        let references: Vec<String> =
+            finding.id.references().iter().map(|r| r.replace("pci-dss-4.0.1/", "")).collect();
         if !references.is_empty() {
             out.push_str(&format!("  {}  {}\n", label(output, "label-pci"), references.join(", ")));
         }

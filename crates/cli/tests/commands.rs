@@ -1,4 +1,5 @@
 //! The command line as a user meets it.
+#![allow(clippy::unwrap_used)]
 
 use serde_json::Value as Json;
 use std::path::PathBuf;
@@ -48,7 +49,10 @@ fn json(done: &Done) -> Json {
 #[test]
 fn the_bistros_six_faults_and_no_other() {
     let bistro = example("bistro");
-    let done = tillgate(&format!("verify bistro --estate {bistro} --config {bistro}/firewall.nft --format json"), "");
+    let done = tillgate(
+        &format!("verify bistro --estate {bistro} --config {bistro}/firewall.nft --format json"),
+        "",
+    );
     assert_eq!(done.code, 1, "{}", done.err);
     let document = json(&done);
     assert_eq!((&document["schema"], &document["verdict"]), (&"tillgate.findings/1".into(), &"fails".into()));
@@ -58,7 +62,10 @@ fn the_bistros_six_faults_and_no_other() {
         let line = evidence.iter().find(|e| e["kind"] == "rule").expect("a line")["line"].as_u64().unwrap();
         let id = finding["id"].as_str().unwrap().to_string();
         assert_eq!(finding["proof"], "proved");
-        assert!(id == "rule-shadowed" || evidence.iter().any(|e| e["kind"] == "packet"), "{id} has no packet");
+        assert!(
+            id == "rule-shadowed" || evidence.iter().any(|e| e["kind"] == "packet"),
+            "{id} has no packet"
+        );
         if !found.contains(&(id.clone(), line)) {
             found.push((id, line));
         }
@@ -77,13 +84,17 @@ fn the_bistros_six_faults_and_no_other() {
     want.sort();
     found.sort();
     assert_eq!(found, want);
-    let again = tillgate(&format!("verify bistro --estate {bistro} --config {bistro}/firewall.nft --format json"), "");
+    let again = tillgate(
+        &format!("verify bistro --estate {bistro} --config {bistro}/firewall.nft --format json"),
+        "",
+    );
     assert_eq!(again.out, done.out, "same input, same bytes");
 }
 
 #[test]
 fn what_is_rendered_holds() {
-    for (estate, site) in [("bistro", "bistro"), ("chain", "aachen"), ("chain", "hamburg"), ("chain", "wien")] {
+    for (estate, site) in [("bistro", "bistro"), ("chain", "aachen"), ("chain", "hamburg"), ("chain", "wien")]
+    {
         let estate = example(estate);
         let rendered = tillgate(&format!("render {site} --estate {estate}"), "");
         assert_eq!(rendered.code, 0, "{}", rendered.err);
@@ -101,16 +112,21 @@ fn a_fleet_is_rendered_and_verified_from_a_folder() {
     assert_eq!(done.code, 0, "{}", done.err);
     let munich = std::fs::read_to_string(folder.join("muenchen/dnsmasq.conf")).unwrap();
     assert!(munich.contains("nftset=/api.eu.clover.com/4#inet#tillgate#"), "{munich}");
-    let done = tillgate(&format!("verify --all --estate {chain} --config {} --format json", folder.display()), "");
+    let done =
+        tillgate(&format!("verify --all --estate {chain} --config {} --format json", folder.display()), "");
     assert_eq!(done.code, 0, "{}", done.out);
     assert_eq!(json(&done)["summary"]["holds"], 25);
     // Without the resolver's file nothing says that the sets are filled.
     std::fs::remove_file(folder.join("muenchen/dnsmasq.conf")).unwrap();
-    let done = tillgate(&format!("verify muenchen --estate {chain} --config {}", folder.join("muenchen").display()), "");
+    let done = tillgate(
+        &format!("verify muenchen --estate {chain} --config {}", folder.join("muenchen").display()),
+        "",
+    );
     assert_eq!(done.code, 3, "{}", done.out);
     // One site's file is broken: the others are still judged.
     std::fs::write(folder.join("kiel/kiel.nft"), "table inet t {").unwrap();
-    let done = tillgate(&format!("verify --all --estate {chain} --config {} --format json", folder.display()), "");
+    let done =
+        tillgate(&format!("verify --all --estate {chain} --config {} --format json", folder.display()), "");
     assert_eq!((done.code, json(&done)["summary"]["unreadable"].as_u64()), (2, Some(1)));
     std::fs::remove_dir_all(folder).unwrap();
 }
@@ -132,7 +148,8 @@ fn requirements_of_the_guide_and_of_the_minimum() {
     }
     let done = tillgate("requirements --vendor clover --profile minimal --format json", "");
     let rows = json(&done)["requirements"].as_array().unwrap().clone();
-    let ports: Vec<&str> = rows.iter().filter(|r| r["refines"].is_null()).map(|r| r["ports"].as_str().unwrap()).collect();
+    let ports: Vec<&str> =
+        rows.iter().filter(|r| r["refines"].is_null()).map(|r| r["ports"].as_str().unwrap()).collect();
     assert_eq!(ports, ["443", "123", "53", "67"]);
     let done = tillgate("requirements --vendor clvoer", "");
     assert_eq!(done.code, 2);
@@ -141,10 +158,18 @@ fn requirements_of_the_guide_and_of_the_minimum() {
 #[test]
 fn explain_123_in_both_languages() {
     let english = tillgate("explain 123", "");
-    assert!(english.out.contains("blocked (NTP)") || english.out.contains("123 (NTP) is blocked"), "{}", english.out);
+    assert!(
+        english.out.contains("blocked (NTP)") || english.out.contains("123 (NTP) is blocked"),
+        "{}",
+        english.out
+    );
     assert!(english.out.contains("https://squareup.com"), "sources are named: {}", english.out);
     let german = tillgate("explain udp/123 --lang de", "");
-    assert!(german.out.contains("blockiert") && german.out.contains("Zahlungen schlagen fehl"), "{}", german.out);
+    assert!(
+        german.out.contains("blockiert") && german.out.contains("Zahlungen schlagen fehl"),
+        "{}",
+        german.out
+    );
     assert_eq!((english.code, german.code), (0, 0));
     for topic in ["flow-blocked", "1.2.5", "clover.sip", "443"] {
         assert_eq!(tillgate(&format!("explain {topic}"), "").code, 0, "{topic}");
@@ -161,7 +186,10 @@ fn plan_names_every_reason() {
     assert_eq!(flow("counter-1/clover.pay-display-local/till-pc")["source_addresses"][0], "10.17.10.20");
     assert_eq!(flow("counter-1/clover.printer/kitchen-printer")["path"], "not-enforced");
     let reasons = flow("counter-1/clover.https")["reasons"].as_array().unwrap();
-    assert!(reasons.iter().any(|r| r["id"] == "clover.https") && reasons.iter().any(|r| r["id"] == "clover.cloud-eu"));
+    assert!(
+        reasons.iter().any(|r| r["id"] == "clover.https")
+            && reasons.iter().any(|r| r["id"] == "clover.cloud-eu")
+    );
     let text = tillgate(&format!("plan bistro --estate {} --lang de", example("bistro")), "");
     assert!(text.out.contains("von dieser Firewall nicht durchgesetzt"), "{}", text.out);
 }
@@ -170,11 +198,17 @@ fn plan_names_every_reason() {
 fn trace_one_packet_and_many() {
     let bistro = example("bistro");
     let config = format!("--config {bistro}/firewall.nft");
-    let arguments: Vec<std::ffi::OsString> = ["tillgate", "trace", "udp 10.17.20.11:40000 -> 203.0.113.5:123 in eth1.20 out eth0", "--format", "json"]
-        .into_iter()
-        .chain(config.split(' '))
-        .map(Into::into)
-        .collect();
+    let arguments: Vec<std::ffi::OsString> = [
+        "tillgate",
+        "trace",
+        "udp 10.17.20.11:40000 -> 203.0.113.5:123 in eth1.20 out eth0",
+        "--format",
+        "json",
+    ]
+    .into_iter()
+    .chain(config.split(' '))
+    .map(Into::into)
+    .collect();
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let code = run(arguments, &environment(), &mut std::io::empty(), &mut out, &mut err);
     let document: Json = serde_json::from_slice(&out).unwrap();
@@ -185,10 +219,21 @@ fn trace_one_packet_and_many() {
     let folder = scratch("trace");
     let packets = folder.join("packets.txt");
     std::fs::write(&packets, "# two\ntcp 10.17.20.11:40000 -> 203.0.113.5:443 in eth1.20 out eth0\n\ntcp 198.51.100.7:40000 -> 192.0.2.1:8443 in eth0 out eth1.20\n").unwrap();
-    let done = tillgate(&format!("trace --packets {} {config} --site bistro --estate {bistro} --format json", packets.display()), "");
+    let done = tillgate(
+        &format!(
+            "trace --packets {} {config} --site bistro --estate {bistro} --format json",
+            packets.display()
+        ),
+        "",
+    );
     let lines: Vec<Json> = done.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-    assert_eq!(lines.iter().map(|l| l["verdict"].as_str().unwrap()).collect::<Vec<_>>(), ["permit", "permit"]);
-    assert!(lines[1]["path"].as_array().unwrap().iter().any(|s| s["effect"] == "translate 10.17.20.11:12345"));
+    assert_eq!(
+        lines.iter().map(|l| l["verdict"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["permit", "permit"]
+    );
+    assert!(
+        lines[1]["path"].as_array().unwrap().iter().any(|s| s["effect"] == "translate 10.17.20.11:12345")
+    );
     std::fs::remove_dir_all(folder).unwrap();
 }
 
@@ -255,7 +300,13 @@ number = 1
         assert!(done.err.contains(part), "{part} is missing in\n{}", done.err);
     }
     // Like a compiler's: file and line, the text, a caret, a hint.
-    assert!(done.err.contains("estate.toml:4:1") && done.err.contains("^^^") && done.err.contains("did you mean assessment?"), "{}", done.err);
+    assert!(
+        done.err.contains("estate.toml:4:1")
+            && done.err.contains("^^^")
+            && done.err.contains("did you mean assessment?"),
+        "{}",
+        done.err
+    );
     std::fs::remove_dir_all(folder).unwrap();
 }
 
@@ -268,12 +319,19 @@ fn bad_configurations_are_clear_errors() {
         path.display().to_string()
     };
     let cycle = write("cycle.nft", b"table inet t { }\ninclude \"cycle.nft\"\n");
-    let outside = write("outside.nft", b"table inet t { }\ninclude \"/etc/passwd\"\ninclude \"../secret.nft\"\n");
+    let outside =
+        write("outside.nft", b"table inet t { }\ninclude \"/etc/passwd\"\ninclude \"../secret.nft\"\n");
     for (path, part) in [
         (write("empty.nft", b""), "is empty"),
         (write("binary.nft", b"\x7fELF\0\0\0"), "binary"),
         (write("latin.nft", b"table inet t { # \xe4\n}"), "UTF-8"),
-        (write("cut.nft", b"table inet t {\n chain c {\n type filter hook forward priority 0; tcp dport 443"), "cut off"),
+        (
+            write(
+                "cut.nft",
+                b"table inet t {\n chain c {\n type filter hook forward priority 0; tcp dport 443",
+            ),
+            "cut off",
+        ),
         (write("loop.nft", b"table inet t { chain a { jump b\n}\nchain b { jump a\n}\n}"), "calls itself"),
         (write("notes.txt", b"buy milk\n"), "no firewall configuration"),
         (cycle, "includes itself"),
@@ -289,7 +347,15 @@ fn bad_configurations_are_clear_errors() {
     let bistro = example("bistro");
     // A line nobody knows, first in the way of everything: the answer stays open.
     let rendered = tillgate(&format!("render bistro --estate {bistro}"), "").out;
-    std::fs::write(&odd, rendered.replacen("\t\tiifname \"eth1.20\" oifname", "\t\tfrobnicate\n\t\tiifname \"eth1.20\" oifname", 1)).unwrap();
+    std::fs::write(
+        &odd,
+        rendered.replacen(
+            "\t\tiifname \"eth1.20\" oifname",
+            "\t\tfrobnicate\n\t\tiifname \"eth1.20\" oifname",
+            1,
+        ),
+    )
+    .unwrap();
     let done = tillgate(&format!("verify bistro --estate {bistro} --config {odd}"), "");
     assert_eq!(done.code, 3, "{}", done.out);
     assert!(done.out.contains("frobnicate"), "{}", done.out);
@@ -304,7 +370,13 @@ fn render_refuses_to_lock_out_and_to_invent() {
     let done = tillgate(&format!("render bistro --estate {}", folder.display()), "");
     assert_eq!(done.code, 2);
     assert!(done.out.is_empty() && done.err.contains("lock everybody out"), "{}", done.err);
-    std::fs::write(folder.join("estate.toml"), bistro.replace("profile = \"declared\"", "profile = \"declared\"\negress = \"names\"").replace("dns = \"gateway\"", "dns = \"192.0.2.53\"")).unwrap();
+    std::fs::write(
+        folder.join("estate.toml"),
+        bistro
+            .replace("profile = \"declared\"", "profile = \"declared\"\negress = \"names\"")
+            .replace("dns = \"gateway\"", "dns = \"192.0.2.53\""),
+    )
+    .unwrap();
     let done = tillgate(&format!("render bistro --estate {}", folder.display()), "");
     assert!(done.code == 2 && done.err.contains("services.dns"), "{}", done.err);
     std::fs::remove_dir_all(folder).unwrap();
@@ -321,7 +393,11 @@ fn init_writes_an_estate_that_renders() {
     assert_eq!(rendered.code, 0, "{}", rendered.err);
     let wrong = scratch("init2");
     let done = tillgate(&format!("init {} --pos-subnet 10.1.20.5/24", wrong.display()), "");
-    assert!(done.code == 2 && done.err.contains("10.1.20.0/24") && !wrong.join("estate.toml").exists(), "{}", done.err);
+    assert!(
+        done.code == 2 && done.err.contains("10.1.20.0/24") && !wrong.join("estate.toml").exists(),
+        "{}",
+        done.err
+    );
     std::fs::remove_dir_all(folder).unwrap();
     std::fs::remove_dir_all(wrong).unwrap();
 }
@@ -330,10 +406,20 @@ fn init_writes_an_estate_that_renders() {
 fn expired_exceptions_become_excess() {
     let chain = example("chain");
     let rendered = tillgate(&format!("render koeln --estate {chain} --now 2026-12-01"), "");
-    let verify = |now: &str| tillgate(&format!("verify koeln --estate {chain} --config - --now {now} --format json"), &rendered.out);
+    let verify = |now: &str| {
+        tillgate(
+            &format!("verify koeln --estate {chain} --config - --now {now} --format json"),
+            &rendered.out,
+        )
+    };
     assert_eq!(verify("2027-03-31").code, 0);
     let late = verify("2027-04-01");
-    let ids: Vec<String> = json(&late)["findings"].as_array().unwrap().iter().map(|f| f["id"].as_str().unwrap().to_string()).collect();
+    let ids: Vec<String> = json(&late)["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| f["id"].as_str().unwrap().to_string())
+        .collect();
     assert_eq!(late.code, 1);
     assert!(ids.contains(&"exception-expired".into()) && ids.contains(&"excess-permit".into()), "{ids:?}");
 }

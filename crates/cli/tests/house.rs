@@ -1,4 +1,5 @@
 //! The house's arrows and its purity, over `cargo metadata` and the sources.
+#![allow(clippy::unwrap_used)]
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 use std::collections::BTreeMap;
@@ -27,14 +28,21 @@ fn arrows_point_down_and_pure_crates_stay_pure() {
         for dependency in package.dependencies.iter().filter(|d| d.kind != DependencyKind::Development) {
             match dependency.name.strip_prefix("tillgate-") {
                 Some(ours) => assert!(may.contains(&ours), "{name} may not use {ours}"),
-                None => assert!(PURE.contains(&dependency.name.as_str()), "{name} may not use {}", dependency.name),
+                None => assert!(
+                    PURE.contains(&dependency.name.as_str()),
+                    "{name} may not use {}",
+                    dependency.name
+                ),
             }
         }
     }
     // A crate nobody wrote down has no place in the house.
     for name in packages.keys() {
         let short = name.trim_start_matches("tillgate-");
-        assert!(ARROWS.iter().any(|(n, _)| *n == short) || ["cli", "lab", "bench"].contains(&short), "{name} has no place");
+        assert!(
+            ARROWS.iter().any(|(n, _)| *n == short) || ["cli", "lab", "bench"].contains(&short),
+            "{name} has no place"
+        );
     }
 }
 
@@ -49,7 +57,19 @@ fn pure_crates_touch_no_file_socket_or_clock() {
                 continue;
             }
             let text = std::fs::read_to_string(&path).unwrap();
-            for banned in ["std::fs", "std::process", "std::env", "TcpStream", "UdpSocket", "SystemTime", "Instant::", "std::thread", "async fn", "println!", "Zoned::now"] {
+            for banned in [
+                "std::fs",
+                "std::process",
+                "std::env",
+                "TcpStream",
+                "UdpSocket",
+                "SystemTime",
+                "Instant::",
+                "std::thread",
+                "async fn",
+                "println!",
+                "Zoned::now",
+            ] {
                 assert!(!text.contains(banned), "{} uses {banned}", path.display());
             }
         }
@@ -63,5 +83,9 @@ fn the_schema_of_estates_is_the_one_the_reader_uses() {
     if std::env::var_os("TILLGATE_BLESS").is_some() {
         std::fs::write(path, &want).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), want, "run with TILLGATE_BLESS=1 to renew it");
+    assert_eq!(
+        std::fs::read_to_string(path).unwrap_or_default(),
+        want,
+        "run with TILLGATE_BLESS=1 to renew it"
+    );
 }

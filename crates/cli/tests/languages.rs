@@ -1,4 +1,5 @@
 //! Every text exists in both languages, says the same things, and renders.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -35,7 +36,9 @@ fn used() -> BTreeMap<String, BTreeSet<String>> {
     let mut todo = vec![PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))];
     while let Some(path) = todo.pop() {
         if path.is_dir() {
-            todo.extend(std::fs::read_dir(path).unwrap().map(|e| e.unwrap().path()).filter(|p| !p.ends_with("tests")));
+            todo.extend(
+                std::fs::read_dir(path).unwrap().map(|e| e.unwrap().path()).filter(|p| !p.ends_with("tests")),
+            );
         } else if path.extension().is_some_and(|e| e == "rs") {
             let text = std::fs::read_to_string(&path).unwrap();
             for start in ["Text::new(\"", "say(\""] {

@@ -43,7 +43,8 @@ pub fn assemble(
     let shared = shared.and_then(|v| devices::table(v, tables, found));
     if let Some(rows) = &shared {
         for row in rows {
-            let known = row.site.as_ref().is_some_and(|s| sites.iter().any(|v| v.text("name") == Some(&s.text)));
+            let known =
+                row.site.as_ref().is_some_and(|s| sites.iter().any(|v| v.text("name") == Some(&s.text)));
             if !known {
                 let (name, span) =
                     row.site.as_ref().map_or(("", &row.span), |cell| (cell.text.as_str(), &cell.span));
@@ -59,8 +60,10 @@ pub fn assemble(
                 let template = templates.iter().find(|t| t.text("name") == Some(name)).copied();
                 if template.is_none() {
                     let names = templates.iter().filter_map(|t| t.text("name"));
-                    let mut error =
-                        Diagnostic::error(value.span.clone(), Text::new("unknown-template").arg("name", name));
+                    let mut error = Diagnostic::error(
+                        value.span.clone(),
+                        Text::new("unknown-template").arg("name", name),
+                    );
                     if let Some(word) = closest(name, names) {
                         error = error.hint(Text::new("did-you-mean").arg("word", word));
                     }
@@ -126,7 +129,12 @@ fn variables(table: &Value, template: Option<&Value>) -> Variables {
 }
 
 /// Fills `{name}`; an unknown variable is an error at its place.
-pub fn fill<'a>(text: &'a str, span: &Span, variables: &Variables, found: &mut Vec<Diagnostic>) -> Cow<'a, str> {
+pub fn fill<'a>(
+    text: &'a str,
+    span: &Span,
+    variables: &Variables,
+    found: &mut Vec<Diagnostic>,
+) -> Cow<'a, str> {
     if !text.contains('{') {
         return Cow::Borrowed(text);
     }
@@ -140,7 +148,8 @@ pub fn fill<'a>(text: &'a str, span: &Span, variables: &Variables, found: &mut V
             Some(value) => out.push_str(value),
             None => {
                 let hint = if name == "site" { "variable-site-hint" } else { "variable-hint" };
-                let mut error = Diagnostic::error(span.clone(), Text::new("unknown-variable").arg("name", name));
+                let mut error =
+                    Diagnostic::error(span.clone(), Text::new("unknown-variable").arg("name", name));
                 error = match closest(name, variables.keys().map(String::as_str)) {
                     Some(word) => error.hint(Text::new("did-you-mean").arg("word", word)),
                     None => error.hint(Text::new(hint).arg("name", name)),
@@ -190,7 +199,11 @@ impl<'a> Builder<'a> {
             number: self.table.integer("number"),
             region: self.table.text("region").map(str::to_string),
             catalogs,
-            profile: self.get("profile").and_then(Value::as_text).and_then(Profile::parse).unwrap_or(Profile::Declared),
+            profile: self
+                .get("profile")
+                .and_then(Value::as_text)
+                .and_then(Profile::parse)
+                .unwrap_or(Profile::Declared),
             egress: match self.get("egress").and_then(Value::as_text) {
                 Some("names") => Egress::Names,
                 _ => Egress::Internet,
@@ -289,13 +302,21 @@ impl<'a> Builder<'a> {
         out
     }
 
-    fn segment(&self, own: Option<&Value>, base: Option<&Value>, found: &mut Vec<Diagnostic>) -> Option<Segment> {
+    fn segment(
+        &self,
+        own: Option<&Value>,
+        base: Option<&Value>,
+        found: &mut Vec<Diagnostic>,
+    ) -> Option<Segment> {
         let get = |key: &str| own.and_then(|v| v.get(key)).or_else(|| base.and_then(|v| v.get(key)));
         let place = own.or(base)?;
         let name = get("name")?.as_text()?.to_string();
         for key in ["role", "interface"] {
             if get(key).is_none() {
-                found.push(Diagnostic::error(place.span.clone(), Text::new("toml-missing-key").arg("key", key)));
+                found.push(Diagnostic::error(
+                    place.span.clone(),
+                    Text::new("toml-missing-key").arg("key", key),
+                ));
             }
         }
         let role = get("role").and_then(Value::as_text).and_then(Role::parse)?;
@@ -326,7 +347,10 @@ impl<'a> Builder<'a> {
         };
         let (subnet, subnet6) = (net("subnet", true), net("subnet6", false));
         if get("subnet").is_none() && get("subnet6").is_none() {
-            found.push(Diagnostic::error(place.span.clone(), Text::new("toml-missing-key").arg("key", "subnet")));
+            found.push(Diagnostic::error(
+                place.span.clone(),
+                Text::new("toml-missing-key").arg("key", "subnet"),
+            ));
         }
         let mut gateways = Vec::new();
         for key in ["gateway", "gateway6"] {
@@ -337,8 +361,11 @@ impl<'a> Builder<'a> {
                     gateways.push(address)
                 }
                 Ok(address) if subnet.is_some() || subnet6.is_some() => found.push(
-                    Diagnostic::error(value.span.clone(), Text::new("gateway-outside").arg("address", address))
-                        .related(place.place("subnet"), Text::new("segment-here")),
+                    Diagnostic::error(
+                        value.span.clone(),
+                        Text::new("gateway-outside").arg("address", address),
+                    )
+                    .related(place.place("subnet"), Text::new("segment-here")),
                 ),
                 Ok(_) => {}
                 Err(_) if text.is_empty() => {}
@@ -379,7 +406,9 @@ impl<'a> Builder<'a> {
 }
 
 fn interface_name(name: &str, span: &Span, found: &mut Vec<Diagnostic>) {
-    let bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '\\' | '*' | ';' | '{' | '}');
+    let bad = |c: char| {
+        c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '\\' | '*' | ';' | '{' | '}')
+    };
     if name.is_empty() || name.chars().any(bad) {
         found.push(Diagnostic::error(span.clone(), Text::new("bad-interface").arg("name", name)));
     }

@@ -90,7 +90,8 @@ pub fn table(
         };
         let start = record.position().map_or(0, |p| p.byte() as usize);
         // The reader counts an empty line before a record into it.
-        let start = start + file.text[start..].len() - file.text[start..].trim_start_matches(['\r', '\n']).len();
+        let start =
+            start + file.text[start..].len() - file.text[start..].trim_start_matches(['\r', '\n']).len();
         let line_end = file.text[start..].find('\n').map_or(file.text.len(), |n| start + n);
         let mut at = start;
         let cells: Vec<Cell> = record
@@ -156,7 +157,12 @@ pub fn table(
 }
 
 /// A device from its row; what is missing or unknown is reported.
-pub fn device(row: &Row, variables: &Variables, library: &Library, found: &mut Vec<Diagnostic>) -> Option<Device> {
+pub fn device(
+    row: &Row,
+    variables: &Variables,
+    library: &Library,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Device> {
     for (key, cell) in [("name", &row.name), ("kind", &row.kind), ("segment", &row.segment)] {
         // A table's missing key was reported when its shape was checked.
         if cell.is_none() && row.span.file.name.ends_with(".csv") {
@@ -214,7 +220,8 @@ pub fn device(row: &Row, variables: &Variables, library: &Library, found: &mut V
     for (id, port) in &row.ports {
         let row = library.requirement(&id.text);
         if row.is_none_or(|r| !r.editable_port) {
-            found.push(Diagnostic::error(id.span.clone(), Text::new("port-not-editable").arg("id", &id.text)));
+            found
+                .push(Diagnostic::error(id.span.clone(), Text::new("port-not-editable").arg("id", &id.text)));
         }
         match u16::try_from(*port) {
             Ok(port) if port > 0 => {

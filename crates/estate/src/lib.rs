@@ -12,5 +12,6 @@ mod validate;
 
 pub use read::{csv_references, json_schema, load};
 pub use types::{
-    Device, Egress, Estate, Exception, Firewall, Nat, Peer, Role, Segment, ServiceAt, Services, Site, SourceScope,
+    Device, Egress, Estate, Exception, Firewall, Nat, Peer, Role, Segment, ServiceAt, Services, Site,
+    SourceScope,
 };

@@ -50,7 +50,8 @@ pub fn load(files: &[Arc<SourceFile>], library: &Library) -> (Option<Estate>, Ve
         && let Some(file) = files.first()
     {
         found.push(
-            Diagnostic::error(Span::new(file, 0, 0), Text::new("estate-no-site")).hint(Text::new("estate-no-site-hint")),
+            Diagnostic::error(Span::new(file, 0, 0), Text::new("estate-no-site"))
+                .hint(Text::new("estate-no-site-hint")),
         );
     }
     Diagnostic::sort(&mut found);

@@ -19,7 +19,11 @@ const FIREWALL: &[Key] = &[
     optional("wan", Shape::OneOrMany(&Shape::Text), "Uplinks, as the firewall names them."),
     optional("nat", Shape::Choice(&["masquerade", "none"]), "Address translation on the uplinks."),
     optional("management", Shape::OneOrMany(&Shape::Text), "Addresses that may manage the firewall."),
-    optional("management-ports", Shape::OneOrMany(&Shape::Integer), "TCP ports management needs; 22 when missing."),
+    optional(
+        "management-ports",
+        Shape::OneOrMany(&Shape::Integer),
+        "TCP ports management needs; 22 when missing.",
+    ),
 ];
 
 const SERVICES: &[Key] = &[
@@ -37,7 +41,11 @@ const SEGMENT: &[Key] = &[
     optional("subnet6", Shape::Text, "IPv6 subnet; without one, IPv6 from this segment is denied."),
     optional("gateway", Shape::Text, "The firewall's IPv4 address in the segment."),
     optional("gateway6", Shape::Text, "The firewall's IPv6 address in the segment."),
-    optional("internet", Shape::Bool, "Whether everybody in it may reach the internet; true for corp and guest."),
+    optional(
+        "internet",
+        Shape::Bool,
+        "Whether everybody in it may reach the internet; true for corp and guest.",
+    ),
 ];
 
 const DEVICE: &[Key] = &[

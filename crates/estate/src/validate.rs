@@ -25,8 +25,11 @@ pub fn validate(estate: &Estate, library: &Library, found: &mut Vec<Diagnostic>)
             for mac in &device.macs {
                 if let Some(first) = macs.get(mac) {
                     found.push(
-                        Diagnostic::error(device.span.clone(), Text::new("duplicate-mac").arg("mac", mac_text(*mac)))
-                            .related((*first).clone(), Text::new("first-here")),
+                        Diagnostic::error(
+                            device.span.clone(),
+                            Text::new("duplicate-mac").arg("mac", mac_text(*mac)),
+                        )
+                        .related((*first).clone(), Text::new("first-here")),
                     );
                 }
                 macs.entry(*mac).or_insert(&device.span);
@@ -66,7 +69,8 @@ fn segments(site: &Site, found: &mut Vec<Diagnostic>) {
             for family in Family::BOTH {
                 let (Some(a), Some(b)) = (segment.subnet(family), other.subnet(family)) else { continue };
                 if a.contains(&b) || b.contains(&a) {
-                    let text = Text::new("overlapping-subnets").arg("a", a).arg("b", b).arg("other", &other.name);
+                    let text =
+                        Text::new("overlapping-subnets").arg("a", a).arg("b", b).arg("other", &other.name);
                     found.push(
                         Diagnostic::error(segment.span.clone(), text)
                             .related(other.span.clone(), Text::new("segment-here")),
@@ -95,8 +99,11 @@ fn segments(site: &Site, found: &mut Vec<Diagnostic>) {
         }
         if site.services.any_on_gateway() && segment.role == Role::Pos && segment.gateways.is_empty() {
             found.push(
-                Diagnostic::error(segment.span.clone(), Text::new("gateway-needed").arg("segment", &segment.name))
-                    .hint(Text::new("gateway-needed-hint")),
+                Diagnostic::error(
+                    segment.span.clone(),
+                    Text::new("gateway-needed").arg("segment", &segment.name),
+                )
+                .hint(Text::new("gateway-needed-hint")),
             );
         }
     }
@@ -118,8 +125,10 @@ fn devices(site: &Site, found: &mut Vec<Diagnostic>) {
             );
         }
         let Some(segment) = site.segment(&device.segment) else {
-            let mut error =
-                Diagnostic::error(device.span.clone(), Text::new("unknown-segment").arg("segment", &device.segment));
+            let mut error = Diagnostic::error(
+                device.span.clone(),
+                Text::new("unknown-segment").arg("segment", &device.segment),
+            );
             let known = site.segments.iter().map(|s| s.name.as_str());
             error = error.hint(match closest(&device.segment, known.clone()) {
                 Some(word) => Text::new("did-you-mean").arg("word", word),
@@ -137,8 +146,11 @@ fn devices(site: &Site, found: &mut Vec<Diagnostic>) {
         for address in &device.addresses {
             if let Some(first) = addresses.get(address) {
                 found.push(
-                    Diagnostic::error(device.span.clone(), Text::new("duplicate-address").arg("address", address))
-                        .related((*first).clone(), Text::new("first-here")),
+                    Diagnostic::error(
+                        device.span.clone(),
+                        Text::new("duplicate-address").arg("address", address),
+                    )
+                    .related((*first).clone(), Text::new("first-here")),
                 );
             }
             addresses.entry(*address).or_insert(&device.span);

@@ -59,7 +59,11 @@ pub fn intent(site: &Site, library: &Library, today: Date) -> Intent {
 
 /// The addresses of one family as ranges.
 pub(crate) fn ranges(addresses: &[IpAddr], family: Family) -> Ranges {
-    addresses.iter().filter(|a| Family::of(**a) == family).map(|a| (address_bits(*a), address_bits(*a))).collect()
+    addresses
+        .iter()
+        .filter(|a| Family::of(**a) == family)
+        .map(|a| (address_bits(*a), address_bits(*a)))
+        .collect()
 }
 
 /// What flows are sorted and merged by.
@@ -169,7 +173,8 @@ impl<'a> Builder<'a> {
     ) {
         let own = ranges(&device.addresses, family);
         let wide = self.site.source == SourceScope::Segment && row.from.is_none();
-        let source = if wide && !own.is_empty() { self.topology.zones[zone].ranges(family) } else { own.clone() };
+        let source =
+            if wide && !own.is_empty() { self.topology.zones[zone].ranges(family) } else { own.clone() };
         if own.is_empty() {
             return;
         }
@@ -220,7 +225,13 @@ impl<'a> Builder<'a> {
                     if let (Some(to), false) = (to, addresses.is_empty()) {
                         let text = describe(&peer.name, family, &addresses);
                         let target = self.peer(zone, to, &addresses, text);
-                        cases.push((own.clone(), own.clone(), source_text.clone(), target, peer.name.clone()));
+                        cases.push((
+                            own.clone(),
+                            own.clone(),
+                            source_text.clone(),
+                            target,
+                            peer.name.clone(),
+                        ));
                     }
                 }
             }
@@ -341,7 +352,9 @@ impl<'a> Builder<'a> {
     fn probes(&mut self) {
         for probe in self.site.devices.iter().filter(|d| d.class == Class::Probe) {
             let Some(until) = probe.until.filter(|until| *until >= self.today) else { continue };
-            let Some(zone) = self.topology.zones.iter().position(|z| z.name == probe.segment) else { continue };
+            let Some(zone) = self.topology.zones.iter().position(|z| z.name == probe.segment) else {
+                continue;
+            };
             let copied: Vec<Flow> = self
                 .flows
                 .values()
@@ -352,9 +365,9 @@ impl<'a> Builder<'a> {
                     };
                     from == Side::Zone(zone)
                         && matches!(f.reasons.first(), Some(Reason::Requirement { .. }))
-                        && f.device.as_ref().is_some_and(|d| {
-                            self.site.device(d).is_some_and(|d| d.segment == probe.segment)
-                        })
+                        && f.device
+                            .as_ref()
+                            .is_some_and(|d| self.site.device(d).is_some_and(|d| d.segment == probe.segment))
                 })
                 .cloned()
                 .collect();

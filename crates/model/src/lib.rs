@@ -13,8 +13,8 @@ pub use finding::{
     Acts, Box_, Decision, Evidence, Finding, FindingId, Fix, Proof, Severity, Subject, Summary, Verdict,
 };
 pub use net::{
-    Family, Protocol, address_bits, address_from_bits, addresses_text, format_ports, parse_port_range, parse_prefix,
-    prefix_range, public_ranges, range_to_prefixes,
+    Family, Protocol, address_bits, address_from_bits, addresses_text, format_ports, parse_port_range,
+    parse_prefix, prefix_range, public_ranges, range_to_prefixes,
 };
 pub use packet::{Packet, PacketError, State};
 pub use ranges::Ranges;

@@ -225,7 +225,9 @@ mod tests {
             assert_eq!(v4.contains(address_bits(address.parse().unwrap())), public, "{address}");
         }
         let v6 = public_ranges(Family::V6);
-        for (address, public) in [("2001:db8::1", true), ("fe80::1", false), ("fd00::1", false), ("::1", false)] {
+        for (address, public) in
+            [("2001:db8::1", true), ("fe80::1", false), ("fd00::1", false), ("::1", false)]
+        {
             assert_eq!(v6.contains(address_bits(address.parse().unwrap())), public, "{address}");
         }
     }

@@ -199,7 +199,9 @@ impl Diagram {
         let sides = [a, b].map(|n| (self.level(n) == level).then(|| self.inner[n.0 as usize]));
         let (mut at, mut list) = ([0usize; 2], Vec::with_capacity(8));
         loop {
-            let step = |i: usize, node: Node| sides[i].map_or((field.maximum(), node), |inner| self.edges(inner)[at[i]]);
+            let step = |i: usize, node: Node| {
+                sides[i].map_or((field.maximum(), node), |inner| self.edges(inner)[at[i]])
+            };
             let (x, y) = (step(0, a), step(1, b));
             let hi = x.0.min(y.0);
             let child = self.zip_lazy_cached(x.1, y.1, op, pick, cache);
@@ -246,7 +248,9 @@ impl Diagram {
         let sides = [guard, yes, no].map(|n| (self.level(n) == level).then(|| self.inner[n.0 as usize]));
         let (mut at, mut list) = ([0usize; 3], Vec::with_capacity(8));
         loop {
-            let step = |i: usize, node: Node| sides[i].map_or((field.maximum(), node), |inner| self.edges(inner)[at[i]]);
+            let step = |i: usize, node: Node| {
+                sides[i].map_or((field.maximum(), node), |inner| self.edges(inner)[at[i]])
+            };
             let (g, y, n) = (step(0, guard), step(1, yes), step(2, no));
             let hi = g.0.min(y.0).min(n.0);
             let child = self.choose_cached(g.1, y.1, n.1, cache);
@@ -360,7 +364,12 @@ impl Diagram {
         out
     }
 
-    fn reaches(&self, node: Node, want: impl Fn(u32) -> bool + Copy, live: &mut FxHashMap<Node, bool>) -> bool {
+    fn reaches(
+        &self,
+        node: Node,
+        want: impl Fn(u32) -> bool + Copy,
+        live: &mut FxHashMap<Node, bool>,
+    ) -> bool {
         if let Some(value) = node.value() {
             return want(value);
         }

@@ -4,6 +4,9 @@ use crate::{Includes, Parsed, nftables};
 use std::sync::Arc;
 use tillgate_model::SourceFile;
 
+/// Reads a configuration with the resolver files given beside it.
+pub type Parse = fn(&Arc<SourceFile>, &[Arc<SourceFile>], &dyn Includes) -> Parsed;
+
 /// A firewall platform.
 pub struct Platform {
     /// Name on the command line and in the estate.
@@ -11,7 +14,7 @@ pub struct Platform {
     /// How sure a text is of this platform, 0 to 100, from its first lines.
     pub recognise: fn(&str) -> u8,
     /// Reads a configuration; the second list holds resolver files given beside it.
-    pub parse: fn(&Arc<SourceFile>, &[Arc<SourceFile>], &dyn Includes) -> Parsed,
+    pub parse: Parse,
 }
 
 /// All platforms.

@@ -1,4 +1,5 @@
 //! Laws: may ⊇ must, and render then parse = intent, on random inputs.
+#![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
 use tillgate_catalog::Library;
@@ -18,14 +19,21 @@ type Line = (u16, u8, bool, usize);
 
 fn config(lines: &[Line], resolve: impl Fn(usize) -> Option<bool>) -> String {
     let verdicts = ["accept", "drop", "jump sub", "return", "counter", "goto sub"];
-    let mut out = String::from("table inet t {\nchain sub { tcp dport 2-3 accept\n udp dport 1 drop\n}\nchain c { type filter hook forward priority 0; policy drop;\n");
+    let mut out = String::from(
+        "table inet t {\nchain sub { tcp dport 2-3 accept\n udp dport 1 drop\n}\nchain c { type filter hook forward priority 0; policy drop;\n",
+    );
     for (at, (port, source, odd, verdict)) in lines.iter().enumerate() {
         let odd = match (odd, resolve(at)) {
             (false, _) | (true, Some(true)) => "",
             (true, Some(false)) => continue,
             (true, None) => "meta mark 0x1 ",
         };
-        out.push_str(&format!("tcp dport {}-{} ip saddr 10.0.0.{source} {odd}{}\n", port % 4, port % 4 + port % 2, verdicts[*verdict]));
+        out.push_str(&format!(
+            "tcp dport {}-{} ip saddr 10.0.0.{source} {odd}{}\n",
+            port % 4,
+            port % 4 + port % 2,
+            verdicts[*verdict]
+        ));
     }
     out + "}\n}\n"
 }
@@ -106,14 +114,20 @@ fn estate(
     let mut features: Vec<&str> = features.iter().map(|f| all[*f]).collect();
     features.dedup();
     let quote = |text: &str| {
-        let escaped: String = text.chars().map(|c| match c {
-            '"' | '\\' => format!("\\{c}"),
-            c if c.is_control() => format!("\\u{:04x}", c as u32),
-            c => c.to_string(),
-        }).collect();
+        let escaped: String = text
+            .chars()
+            .map(|c| match c {
+                '"' | '\\' => format!("\\{c}"),
+                c if c.is_control() => format!("\\u{:04x}", c as u32),
+                c => c.to_string(),
+            })
+            .collect();
         format!("\"{escaped}\"")
     };
-    let mut out = format!("[estate]\nname = \"x\"\n[[site]]\nname = \"s\"\nnumber = 3\ncatalogs = [\"clover\"]\nregion = \"eu\"\nprofile = \"{}\"\n", ["minimal", "guide", "declared"][profile]);
+    let mut out = format!(
+        "[estate]\nname = \"x\"\n[[site]]\nname = \"s\"\nnumber = 3\ncatalogs = [\"clover\"]\nregion = \"eu\"\nprofile = \"{}\"\n",
+        ["minimal", "guide", "declared"][profile]
+    );
     if segment_source {
         out.push_str("source = \"segment\"\n");
     }
@@ -127,20 +141,33 @@ fn estate(
             out.push_str(&format!("{name} = \"gateway\"\n"));
         }
     }
-    let six = |n: u8| if v6 { format!("subnet6 = \"2001:db8:3:{n}::/64\"\ngateway6 = \"2001:db8:3:{n}::1\"\n") } else { String::new() };
+    let six = |n: u8| {
+        if v6 {
+            format!("subnet6 = \"2001:db8:3:{n}::/64\"\ngateway6 = \"2001:db8:3:{n}::1\"\n")
+        } else {
+            String::new()
+        }
+    };
     for (name, role, n) in [("pos", "pos", 20u8), ("office", "corp", 10), ("guest", "guest", 30)] {
         out.push_str(&format!("[[site.segment]]\nname = \"{name}\"\nrole = \"{role}\"\ninterface = \"eth1.{n}\"\nsubnet = \"10.3.{n}.0/24\"\ngateway = \"10.3.{n}.1\"\n{}", six(n)));
     }
     for t in 0..terminals {
         let name = if t == 0 { quote(&format!("t{hostile}")) } else { format!("\"t-{t}\"") };
-        let address6 = if v6 && t % 2 == 0 { format!("address6 = \"2001:db8:3:20::{:x}\"\n", t + 16) } else { String::new() };
+        let address6 = if v6 && t % 2 == 0 {
+            format!("address6 = \"2001:db8:3:20::{:x}\"\n", t + 16)
+        } else {
+            String::new()
+        };
         out.push_str(&format!("[[site.device]]\nname = {name}\nkind = \"clover/station-duo\"\nsegment = \"pos\"\naddress = \"10.3.20.{}\"\n{address6}features = {features:?}\n", t + 11));
     }
     out.push_str("[[site.device]]\nname = \"till\"\nkind = \"pos-host\"\nsegment = \"office\"\naddress = \"10.3.10.20\"\n");
     out.push_str("[[site.device]]\nname = \"printer\"\nkind = \"printer\"\nsegment = \"office\"\naddress = \"10.3.10.40\"\n");
-    let allow = ["", "tcp pos -> 198.51.100.7:8443", "any till -> t-x", "udp office -> pos:5000-5010"][exception];
+    let allow =
+        ["", "tcp pos -> 198.51.100.7:8443", "any till -> t-x", "udp office -> pos:5000-5010"][exception];
     if !allow.is_empty() && exception != 2 {
-        out.push_str(&format!("[[site.exception]]\nallow = \"{allow}\"\nreason = \"r\"\nowner = \"o\"\nexpires = 2027-01-01\n"));
+        out.push_str(&format!(
+            "[[site.exception]]\nallow = \"{allow}\"\nreason = \"r\"\nowner = \"o\"\nexpires = 2027-01-01\n"
+        ));
     }
     out
 }

@@ -1,4 +1,5 @@
 //! Configurations people have, and what the platform does with packets: cases an admin can read.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use tillgate_model::{Decision, Packet, SourceFile};
@@ -64,7 +65,10 @@ fn json_is_read_like_text() {
 #[test]
 fn bad_input_is_an_error_with_a_place_and_no_panic() {
     let cases = [
-        ("table inet t { chain c { type filter hook forward priority 0; tcp dport 443 accept", "nft-unclosed"),
+        (
+            "table inet t { chain c { type filter hook forward priority 0; tcp dport 443 accept",
+            "nft-unclosed",
+        ),
         ("table inet t { chain c { tcp dport 70000 accept\n} }", "nft-bad-value"),
         ("table inet t { chain c { ip saddr 10.0.0.300 accept\n} }", "nft-bad-value"),
         ("table inet t { chain c { jump nowhere\n} }", "nft-unknown-chain"),

@@ -19,7 +19,12 @@ pub(crate) struct Bound {
 }
 
 /// Resolves a rule; `None` when it can match nothing here.
-pub(crate) fn bind(rule: &Rule, index: usize, universe: &Universe, topology: Option<&Topology>) -> Option<Bound> {
+pub(crate) fn bind(
+    rule: &Rule,
+    index: usize,
+    universe: &Universe,
+    topology: Option<&Topology>,
+) -> Option<Bound> {
     let (cubes, doubt) = cubes(&rule.when, universe, topology)?;
     let doubt = doubt || !rule.when.doubts.is_empty();
     Some(Bound { cubes, doubt, action: rule.action.clone(), log: rule.log, index })
@@ -94,12 +99,18 @@ fn special_cubes(special: Special, universe: &Universe, topology: Option<&Topolo
                     // The address 0.0.0.0 has no route back; the kernel lets it through to local delivery.
                     let good = match topology.zones.iter().find(|z| z.interface == name) {
                         Some(zone) => zone.ranges(f),
-                        None if topology.uplinks.iter().any(|u| u == name) => inside.complement(f.max_address()),
+                        None if topology.uplinks.iter().any(|u| u == name) => {
+                            inside.complement(f.max_address())
+                        }
                         None => continue,
                     };
                     let bad = good.complement(f.max_address());
                     // Link-local sources have a route on every link (RFC 4291 section 2.5.6).
-                    let bad = if f == Family::V6 { bad.subtract(&Ranges::span(0xfe80 << 112, (0xfebf << 112) | (u128::MAX >> 16))) } else { bad };
+                    let bad = if f == Family::V6 {
+                        bad.subtract(&Ranges::span(0xfe80 << 112, (0xfebf << 112) | (u128::MAX >> 16)))
+                    } else {
+                        bad
+                    };
                     let cube = family(f)
                         .and_then(|c| c.at(Field::Input, number))
                         .and_then(|c| c.with(Field::Source, &bad));

@@ -10,7 +10,9 @@ use crate::trace::span_of;
 use crate::witness;
 use std::collections::BTreeMap;
 use tillgate_estate::Role;
-use tillgate_model::{Decision, Evidence, Family, Finding, FindingId, Proof, Protocol, Ranges, State, Subject, Text};
+use tillgate_model::{
+    Decision, Evidence, Family, Finding, FindingId, Proof, Protocol, Ranges, State, Subject, Text,
+};
 use tillgate_packetset::{Cube, Field, Node};
 
 /// Rules reported per pair of sides before the rest is summed up: more than a person reads.
@@ -36,6 +38,24 @@ enum To {
     Firewall,
 }
 
+/// Sources that no router forwards: unspecified, loopback, multicast, and IPv6's link-local addresses
+/// (RFC 1812 section 5.3.7, RFC 4291 section 2.5.6). The kernel drops them before any forward chain.
+fn never_forwarded(family: Family) -> Ranges {
+    match family {
+        Family::V4 => Ranges::from_unsorted(vec![
+            (0, 0x00ff_ffff),
+            (0x7f00_0000, 0x7fff_ffff),
+            (0xe000_0000, 0xefff_ffff),
+            (0xffff_ffff, 0xffff_ffff),
+        ]),
+        Family::V6 => Ranges::from_unsorted(vec![
+            (0, 1),
+            (0xfe80 << 112, (0xfec0u128 << 112) - 1),
+            (0xff << 120, u128::MAX),
+        ]),
+    }
+}
+
 /// A question with its answer.
 struct Asked<'q> {
     way: Way,
@@ -50,7 +70,9 @@ impl Judge<'_> {
         let mut out: Vec<From> = (0..topology.zones.len()).map(From::Zone).collect();
         out.extend(topology.uplinks.iter().cloned().map(From::Uplink));
         let known = |name: &str| {
-            name == "lo" || topology.uplinks.iter().any(|u| u == name) || topology.zones.iter().any(|z| z.interface == name)
+            name == "lo"
+                || topology.uplinks.iter().any(|u| u == name)
+                || topology.zones.iter().any(|z| z.interface == name)
         };
         // A wildcard stands for names that do not exist here unless nothing else has its prefix.
         let names = self.program.universe.interfaces().map(|(_, n)| n.to_string());
@@ -74,14 +96,16 @@ impl Judge<'_> {
         self.program.universe.interface(name)
     }
 
-    /// Sources that belong on a side.
-    fn sources(&self, from: &From, family: Family) -> Ranges {
+    /// Sources that belong on a side, and that can go that way.
+    fn sources(&self, from: &From, to: To, family: Family) -> Ranges {
         let topology = &self.intent.topology;
-        match from {
+        let unrouted = if to == To::Firewall { Ranges::empty() } else { never_forwarded(family) };
+        let own = match from {
             From::Zone(at) => topology.zones[*at].ranges(family).subtract(&topology.gateways(family)),
             From::Uplink(_) => topology.inside(family).complement(family.max_address()),
             From::Foreign(_) => Ranges::full(family.max_address()),
-        }
+        };
+        own.subtract(&unrouted)
     }
 
     fn is_pos(&self, at: usize) -> bool {
@@ -103,7 +127,9 @@ impl Judge<'_> {
             (From::Zone(a), _) if self.is_pos(*a) => Some(vec![Cube::all()]),
             (_, To::Zone(b)) if self.is_pos(b) => Some(vec![Cube::all()]),
             (_, To::Firewall) => Some(vec![Cube::all()]),
-            (From::Zone(a), To::Zone(b)) => Some(device_source(*a).into_iter().chain(device_target(b)).collect()),
+            (From::Zone(a), To::Zone(b)) => {
+                Some(device_source(*a).into_iter().chain(device_target(b)).collect())
+            }
             (From::Zone(a), To::Uplinks) if self.intent.topology.zones[*a].internet => None,
             (From::Zone(a), To::Uplinks) => device_source(*a).map(|c| vec![c]),
             (_, To::Zone(b)) => device_target(b).map(|c| vec![c]),
@@ -124,7 +150,10 @@ impl Judge<'_> {
         let Some(base) = base else { return Vec::new() };
         match to {
             To::Firewall => vec![base],
-            To::Zone(at) => base.at(Field::Output, universe.interface(&topology.zones[at].interface)).into_iter().collect(),
+            To::Zone(at) => base
+                .at(Field::Output, universe.interface(&topology.zones[at].interface))
+                .into_iter()
+                .collect(),
             To::Uplinks => topology
                 .uplinks
                 .iter()
@@ -166,7 +195,7 @@ impl Judge<'_> {
         let mut silent: BTreeMap<RuleId, Finding> = BTreeMap::new();
         for (from, to, family) in self.pairs() {
             let Some(scope) = self.scope(&from, to, family) else { continue };
-            let sources = self.sources(&from, family);
+            let sources = self.sources(&from, to, family);
             let except = if to == To::Firewall { &local } else { &forward };
             let way = if to == To::Firewall { Way::Local } else { Way::Forward };
             for question in self.between(&from, to, family, &sources) {
@@ -255,7 +284,8 @@ impl Judge<'_> {
         }
         self.program.marked.clear();
         for (rule, witness) in rules {
-            let finding = self.classify(from, to, rule, witness, &Asked { way, question, within, node: start });
+            let finding =
+                self.classify(from, to, rule, witness, &Asked { way, question, within, node: start });
             if let Some(finding) = finding {
                 let key = (self.name(from), to, rule);
                 let known = found.entry(key).or_insert_with(|| finding.clone());
@@ -289,7 +319,11 @@ impl Judge<'_> {
             Some(bound) if !self.program.translates() => {
                 // What the rule sees as "no interface" and "before tracking" is not what the question calls so.
                 let seen = |c: &Cube| {
-                    c.clone().without(Field::State).without(Field::Translated).without(Field::Output).without(Field::Input)
+                    c.clone()
+                        .without(Field::State)
+                        .without(Field::Translated)
+                        .without(Field::Output)
+                        .without(Field::Input)
                 };
                 bound.cubes.iter().map(seen).collect()
             }
@@ -306,7 +340,8 @@ impl Judge<'_> {
             };
             let inside = self.program.diagram.cube(&cube, 1, 0);
             let part = self.program.diagram.choose(inside, node, Node::leaf(0));
-            if let Some(found) = self.program.diagram.paths(part, |v| v != 0 && want(v), 1).into_iter().next() {
+            if let Some(found) = self.program.diagram.paths(part, |v| v != 0 && want(v), 1).into_iter().next()
+            {
                 return Some(found);
             }
         }
@@ -341,7 +376,13 @@ impl Judge<'_> {
 
     /// A box that a rule certainly decides some packet of, within a region of an answer: by trying packets,
     /// and exactly where trying finds none.
-    fn decided(&mut self, rule: RuleId, asked: &Asked<'_>, region: Node, want: fn(u32) -> bool) -> Option<(Cube, u32)> {
+    fn decided(
+        &mut self,
+        rule: RuleId,
+        asked: &Asked<'_>,
+        region: Node,
+        want: fn(u32) -> bool,
+    ) -> Option<(Cube, u32)> {
         if !self.program.diagram.any(region, want) {
             return None;
         }
@@ -365,7 +406,14 @@ impl Judge<'_> {
     }
 
     /// The finding for one rule that permits some of the packets of an answer.
-    fn classify(&mut self, from: &From, to: To, rule: RuleId, witness: (Cube, u32), asked: &Asked<'_>) -> Option<Finding> {
+    fn classify(
+        &mut self,
+        from: &From,
+        to: To,
+        rule: RuleId,
+        witness: (Cube, u32),
+        asked: &Asked<'_>,
+    ) -> Option<Finding> {
         let own = self.boxes(rule, asked.question);
         let own = self.program.diagram.union(&own);
         let held = self.program.diagram.choose(own, asked.node, Node::leaf(0));
@@ -413,8 +461,11 @@ impl Judge<'_> {
             _ => "finding-excess-permit",
         };
         let text = Text::new(message).arg("from", self.name(from)).arg("to", self.to_name(to));
-        let mut finding = Finding::new(id, self.subject(from, to), text).proof(proof).evidence(Evidence::Packet(shown.packet));
-        let translated = shown.trace.steps.iter().find(|s| matches!(s.effect, crate::trace::Effect::Translate(_)));
+        let mut finding = Finding::new(id, self.subject(from, to), text)
+            .proof(proof)
+            .evidence(Evidence::Packet(shown.packet));
+        let translated =
+            shown.trace.steps.iter().find(|s| matches!(s.effect, crate::trace::Effect::Translate(_)));
         if let Some(span) = span_of(self.program.rules, rule) {
             finding = finding.evidence(Evidence::Rule(span));
         }
@@ -446,16 +497,13 @@ impl Judge<'_> {
             }
             let mut shown = None;
             for family in Family::BOTH {
-                let own = self.sources(&from, family);
-                // Link-local and unspecified sources are not routed.
-                let unrouted = match family {
-                    Family::V4 => Ranges::single(0),
-                    Family::V6 => Ranges::span(0xfe80 << 112, (0xfec0u128 << 112) - 1).union(&Ranges::single(0)),
-                };
+                let own = self.sources(&from, To::Firewall, family);
                 let gateways = self.intent.topology.gateways(family);
+                let unrouted = never_forwarded(family);
                 let forged = own.union(&unrouted).union(&gateways).complement(family.max_address());
                 let pos = (0..zones).filter(|z| self.is_pos(*z));
-                let terminals = pos.fold(Ranges::empty(), |all, z| all.union(&self.intent.topology.zones[z].ranges(family)));
+                let terminals = pos
+                    .fold(Ranges::empty(), |all, z| all.union(&self.intent.topology.zones[z].ranges(family)));
                 for to in (0..zones).map(To::Zone).chain([To::Uplinks]) {
                     let forged = match (&from, to) {
                         (From::Zone(a), To::Zone(b)) if *a == b => continue,
@@ -480,9 +528,12 @@ impl Judge<'_> {
                         let node = self.ask(Way::Forward, &question, within);
                         let diagram = &self.program.diagram;
                         let sure = diagram.paths(node, |v| Outcomes(v).must_accept(), 1).into_iter().next();
-                        let path = sure.or_else(|| diagram.paths(node, |v| Outcomes(v).may_accept(), 1).into_iter().next());
+                        let path = sure.or_else(|| {
+                            diagram.paths(node, |v| Outcomes(v).may_accept(), 1).into_iter().next()
+                        });
                         if let Some((cube, value)) = path {
-                            let proof = if Outcomes(value).must_accept() { Proof::Proved } else { Proof::Possible };
+                            let proof =
+                                if Outcomes(value).must_accept() { Proof::Proved } else { Proof::Possible };
                             let better = shown.as_ref().is_none_or(|(p, _)| proof < *p);
                             if better {
                                 shown = Some((proof, self.show(&cube)));
@@ -514,7 +565,8 @@ impl Judge<'_> {
         };
         let question = question.clone().with(Field::Destination, &destination)?.at(Field::Translated, 0)?;
         let forward = self.program.rules.at(Hook::Forward, Kind::Filter);
-        let accepting = forward.flat_map(|b| &self.program.chains[b.chain]).filter(|r| r.action == Action::Accept);
+        let accepting =
+            forward.flat_map(|b| &self.program.chains[b.chain]).filter(|r| r.action == Action::Accept);
         let boxes = accepting.flat_map(|r| &r.cubes).filter_map(|c| c.intersect(&question));
         boxes.take(64).map(|cube| self.show(&cube)).find(|shown| shown.trace.decision == Decision::Permit)
     }
@@ -527,7 +579,8 @@ impl Judge<'_> {
             if lines.contains_key(&rule) {
                 continue;
             }
-            let text = Text::new("finding-deny-not-logged").arg("from", self.name(from)).arg("to", self.to_name(to));
+            let text =
+                Text::new("finding-deny-not-logged").arg("from", self.name(from)).arg("to", self.to_name(to));
             let finding = Finding::new(FindingId::DenyNotLogged, self.subject(from, to), text);
             lines.insert(rule, self.with_evidence(finding, &shown));
         }

@@ -15,7 +15,8 @@ pub fn shadowed(rules: &RuleSet, program: &Program<'_>) -> Vec<Finding> {
         let mut random = 0x9e37_79b9_7f4a_7c15u64 ^ chain_id as u64;
         for rule in bound {
             if let Some(covers) = covered(rule, &earlier, &mut random) {
-                let text = Text::new("finding-rule-shadowed").num("count", covers.len()).arg("chain", &chain.name);
+                let text =
+                    Text::new("finding-rule-shadowed").num("count", covers.len()).arg("chain", &chain.name);
                 let mut finding = Finding::new(FindingId::RuleShadowed, Subject::default(), text)
                     .evidence(Evidence::Rule(chain.rules[rule.index].span.clone()));
                 for cover in covers {
@@ -61,7 +62,8 @@ fn covered(rule: &Bound, earlier: &[(Hull, &Cube, usize)], random: &mut u64) -> 
         needed.sort_by_key(|(c, index)| (std::cmp::Reverse(c.constraints().len()), *index));
         let mut at = 0;
         while at < needed.len() && needed.len() > 1 {
-            let rest: Vec<Cube> = needed.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, (c, _))| c.clone()).collect();
+            let rest: Vec<Cube> =
+                needed.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, (c, _))| c.clone()).collect();
             if is_cover(&rest, cube) {
                 needed.remove(at);
             } else {
@@ -112,7 +114,8 @@ fn has_witness(cube: &Cube, clipped: &[(Cube, usize)], random: &mut u64) -> bool
         for (at, own) in owns.iter().enumerate() {
             let list = own.as_slice();
             let (lo, hi) = list[next() as usize % list.len()];
-            point[at] = lo + if hi - lo < u128::MAX { (next() << 64 | next()) % (hi - lo + 1) } else { next() };
+            point[at] =
+                lo + if hi - lo < u128::MAX { (next() << 64 | next()) % (hi - lo + 1) } else { next() };
         }
         if !clipped.iter().any(|(c, _)| c.contains(&point)) {
             return true;
@@ -127,7 +130,9 @@ fn has_witness(cube: &Cube, clipped: &[(Cube, usize)], random: &mut u64) -> bool
         }
         for (other, _) in clipped.iter().take(256) {
             for &(lo, hi) in other.ranges(field).map_or(&[][..], Ranges::as_slice).iter().take(4) {
-                values.extend([lo.checked_sub(1), hi.checked_add(1)].into_iter().flatten().filter(|v| own.contains(*v)));
+                values.extend(
+                    [lo.checked_sub(1), hi.checked_add(1)].into_iter().flatten().filter(|v| own.contains(*v)),
+                );
             }
         }
         values.sort_unstable();

@@ -5,9 +5,9 @@ use crate::outcome::Outcomes;
 use crate::path::Way;
 use crate::program::Program;
 use crate::rules::Hook;
+use crate::rules::Translation;
 use crate::trace::{Trace, trace};
 use crate::translate::Step;
-use crate::rules::Translation;
 use crate::witness;
 use std::collections::BTreeMap;
 use tillgate_intent::{Flow, Intent, Path, Side};
@@ -72,7 +72,8 @@ impl<'a> Judge<'a> {
 
     /// A packet of a box, walked.
     pub fn show(&self, cube: &Cube) -> Shown {
-        let devices = self.intent.devices.iter().filter_map(|(_, _, family, r)| r.first().map(|a| (*family, a)));
+        let devices =
+            self.intent.devices.iter().filter_map(|(_, _, family, r)| r.first().map(|a| (*family, a)));
         let gateways = Family::BOTH.into_iter().flat_map(|f| {
             let own = self.intent.topology.gateways(f);
             own.as_slice().iter().map(|(lo, _)| (f, *lo)).collect::<Vec<_>>()
@@ -198,7 +199,11 @@ impl<'a> Judge<'a> {
         let diagram = &self.program.diagram;
         if let Some((cube, _)) = diagram.paths(judged, blocked, 1).into_iter().next() {
             let all = !diagram.any(judged, |v| v & OUTSIDE == 0 && Outcomes(v).may_accept());
-            let cube = if folded { cube.with(Field::Destination, question.ranges(Field::Destination)?)? } else { cube };
+            let cube = if folded {
+                cube.with(Field::Destination, question.ranges(Field::Destination)?)?
+            } else {
+                cube
+            };
             let shown = self.show(&cube);
             let (id, text) = match all {
                 true => (FindingId::FlowBlocked, text("finding-flow-blocked")),
@@ -222,7 +227,8 @@ impl<'a> Judge<'a> {
             // A DHCP answer is no reply to what connection tracking saw; the server sends it by itself.
             return None;
         }
-        let flags = Ranges::from_unsorted([0x04, 0x10, 0x11, 0x12, 0x14, 0x18, 0x19].map(|f| (f, f)).to_vec());
+        let flags =
+            Ranges::from_unsorted([0x04, 0x10, 0x11, 0x12, 0x14, 0x18, 0x19].map(|f| (f, f)).to_vec());
         let swap = |cube: &Cube, a: Field, b: Field| {
             let (x, y) = (cube.ranges(a).cloned(), cube.ranges(b).cloned());
             let mut out = cube.clone().without(a).without(b);
@@ -234,7 +240,8 @@ impl<'a> Judge<'a> {
             }
             Some(out)
         };
-        let mut later = question.clone().without(Field::State).at(Field::State, State::Established as u128)?;
+        let mut later =
+            question.clone().without(Field::State).at(Field::State, State::Established as u128)?;
         if flow.protocol == Some(Protocol::TCP) {
             later = later.without(Field::TcpFlags).with(Field::TcpFlags, &flags)?;
         }
@@ -261,7 +268,9 @@ impl<'a> Judge<'a> {
             let inside = self.program.diagram.cube(cube, 1, 0);
             let node = self.program.diagram.choose(inside, node, Node::leaf(1 << 30));
             let bad = |v: u32| v != 1 << 30 && !Outcomes(v).must_accept() && v != 0;
-            let Some((path, value)) = self.program.diagram.paths(node, bad, 1).into_iter().next() else { continue };
+            let Some((path, value)) = self.program.diagram.paths(node, bad, 1).into_iter().next() else {
+                continue;
+            };
             let proof = if Outcomes(value).must_drop() { Proof::Proved } else { Proof::Possible };
             let shown = self.show(&path);
             let subject = Subject {
@@ -294,17 +303,22 @@ impl<'a> Judge<'a> {
                 let cases = self.program.translations(Hook::Postrouting, &question);
                 let inside = self.program.diagram.cube(&question, 1, 0);
                 for (guard, steps) in cases {
-                    let bare = steps.iter().all(|s| !matches!(s, Step::To(Translation::Source) | Step::Unknown));
+                    let bare =
+                        steps.iter().all(|s| !matches!(s, Step::To(Translation::Source) | Step::Unknown));
                     let node = self.program.diagram.zip(guard, inside, |a, b| a & b);
-                    let Some((cube, _)) = self.program.diagram.paths(node, |v| v == 1, 1).into_iter().next() else {
+                    let Some((cube, _)) = self.program.diagram.paths(node, |v| v == 1, 1).into_iter().next()
+                    else {
                         continue;
                     };
                     if !bare {
                         continue;
                     }
-                    let subject =
-                        Subject { segment: Some(intent.topology.zones[at].name.clone()), ..Subject::default() };
-                    let known = self.findings.iter().any(|f| f.id == FindingId::NatMissing && f.subject == subject);
+                    let subject = Subject {
+                        segment: Some(intent.topology.zones[at].name.clone()),
+                        ..Subject::default()
+                    };
+                    let known =
+                        self.findings.iter().any(|f| f.id == FindingId::NatMissing && f.subject == subject);
                     if !known {
                         let text = Text::new("finding-nat-missing").arg("uplink", output);
                         let shown = self.show(&cube);

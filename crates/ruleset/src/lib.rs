@@ -23,8 +23,8 @@ pub use outcome::Outcomes;
 pub use path::Region;
 pub use program::Program;
 pub use rules::{
-    Action, Base, Chain, ChainId, Hook, InterfaceMatch, Kind, Match, NameSet, Note, Part, Policy, Rule, RuleSet,
-    Special, Term, Translation,
+    Action, Base, Chain, ChainId, Hook, InterfaceMatch, Kind, Match, NameSet, Note, Part, Policy, Rule,
+    RuleSet, Special, Term, Translation,
 };
 pub use trace::{Effect, Step, Trace, trace};
 pub use universe::Universe;

@@ -84,7 +84,8 @@ impl Program<'_> {
         }
         let Some(mut view) = question.clone().at(Field::Translated, 0) else { return Node::leaf(0) };
         if way == Way::Local
-            && let Some(narrowed) = view.clone().with(Field::Destination, &self.local_destinations(family_of(question)))
+            && let Some(narrowed) =
+                view.clone().with(Field::Destination, &self.local_destinations(family_of(question)))
         {
             view = narrowed;
         }
@@ -147,7 +148,8 @@ impl Program<'_> {
         };
         let view = question.clone().without(Field::Destination).with(Field::Destination, &addresses);
         let view = view.and_then(|c| c.at(Field::Translated, 1));
-        let (Some(view), port_range) = (view, ports.map(|(lo, hi)| Ranges::span(lo as u128, hi as u128))) else {
+        let (Some(view), port_range) = (view, ports.map(|(lo, hi)| Ranges::span(lo as u128, hi as u128)))
+        else {
             return Node::leaf(0);
         };
         let view = match &port_range {
@@ -208,7 +210,8 @@ impl Program<'_> {
     pub fn region(&mut self, input: &str, uplink: &str, state: State, family: Family) -> Region {
         let number = self.universe.interface(input);
         let outputs = self.topology.into_iter().flat_map(|t| t.zones.iter().map(|z| z.interface.as_str()));
-        let outputs: Ranges = outputs.chain([uplink]).map(|o| self.universe.interface(o)).map(|n| (n, n)).collect();
+        let outputs: Ranges =
+            outputs.chain([uplink]).map(|o| self.universe.interface(o)).map(|n| (n, n)).collect();
         let question = Cube::all()
             .at(Field::Input, number)
             .and_then(|c| c.at(Field::State, state as u128))

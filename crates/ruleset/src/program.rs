@@ -170,7 +170,9 @@ impl<'a> Program<'a> {
                 Action::Continue => Node::leaf(Outcomes::of(Exit::None, log).0),
                 Action::Untrack => Node::leaf(Outcomes::of(Exit::None, log | UNTRACKED).0),
                 Action::Unknown => Node::leaf(
-                    Outcomes::of(accept, log).0 | Outcomes::of(Exit::Drop, log).0 | Outcomes::of(Exit::None, log).0,
+                    Outcomes::of(accept, log).0
+                        | Outcomes::of(Exit::Drop, log).0
+                        | Outcomes::of(Exit::None, log).0,
                 ),
                 Action::Jump(to) | Action::Goto(to) => {
                     // A chain called from one place is compiled inside the caller's match; a shared one once.
@@ -237,13 +239,15 @@ impl<'a> Program<'a> {
         for zone in &topology.zones {
             let ranges = zone.ranges(family).subtract(&topology.gateways(family));
             let number = self.universe.interface(&zone.interface);
-            let cube = Cube::all().with(Field::Destination, &ranges).and_then(|c| c.at(Field::Output, number));
+            let cube =
+                Cube::all().with(Field::Destination, &ranges).and_then(|c| c.at(Field::Output, number));
             cubes.extend(cube);
         }
         let outside = topology.inside(family).complement(family.max_address());
         for uplink in &topology.uplinks {
             let number = self.universe.interface(uplink);
-            let cube = Cube::all().with(Field::Destination, &outside).and_then(|c| c.at(Field::Output, number));
+            let cube =
+                Cube::all().with(Field::Destination, &outside).and_then(|c| c.at(Field::Output, number));
             cubes.extend(cube);
         }
         self.diagram.union(&cubes)

@@ -1,10 +1,10 @@
 //! One packet, rule by rule. Independent of the diagrams, so that each engine can check the other.
 
 use crate::outcome::{Exit, LOGGED, Outcomes, UNTRACKED};
+use crate::program::RuleId;
 use crate::rules::{
     Action, Base, ChainId, Hook, InterfaceMatch, Kind, Match, Policy, RuleSet, Special, Term, Translation,
 };
-use crate::program::RuleId;
 use crate::universe::interface_matches;
 use tillgate_intent::Topology;
 use tillgate_model::{Decision, Family, Packet, Span, State, address_bits, address_from_bits};
@@ -270,7 +270,8 @@ impl Walker<'_> {
                 certain: sure,
                 log: rule.log,
             });
-            let decides = matches!(rule.action, Action::Accept | Action::Drop | Action::Translate(_) | Action::Unknown);
+            let decides =
+                matches!(rule.action, Action::Accept | Action::Drop | Action::Translate(_) | Action::Unknown);
             if decides && (sure || self.decider.is_none()) {
                 self.decider = Some((chain, index));
             }
@@ -293,12 +294,16 @@ impl Walker<'_> {
                     self.depth += 1;
                     let inner = self.chain(*to, hook, sure);
                     self.depth -= 1;
-                    let left = if matches!(rule.action, Action::Goto(_)) { inner.gone() } else { inner.called() };
+                    let left =
+                        if matches!(rule.action, Action::Goto(_)) { inner.gone() } else { inner.called() };
                     Outcomes::of(Exit::None, log).then(left)
                 }
             };
             let one = if hit == Tri::Maybe { Outcomes(one.0 | Outcomes::of(Exit::None, 0).0) } else { one };
-            if matches!(rule.action, Action::Jump(_) | Action::Goto(_)) || decides || rule.action == Action::Return {
+            if matches!(rule.action, Action::Jump(_) | Action::Goto(_))
+                || decides
+                || rule.action == Action::Return
+            {
                 certain &= one.must_be_undecided() || !one.may_go_on();
             }
             sofar = sofar.then(one);
@@ -323,7 +328,9 @@ impl Walker<'_> {
                     return match self.apply(&translation) {
                         true => Outcomes::of(Exit::AcceptPolicy, 0),
                         // Which of several targets is chosen cannot be told.
-                        false => Outcomes(Outcomes::of(Exit::AcceptPolicy, 0).0 | Outcomes::of(Exit::Drop, 0).0),
+                        false => {
+                            Outcomes(Outcomes::of(Exit::AcceptPolicy, 0).0 | Outcomes::of(Exit::Drop, 0).0)
+                        }
                     };
                 }
             }
@@ -409,9 +416,9 @@ impl Walker<'_> {
             }
             Translation::Redirect { ports } => {
                 let family = self.packet.family();
-                let zone = self.topology.and_then(|t| {
-                    t.zones.iter().find(|z| Some(&z.interface) == self.packet.input.as_ref())
-                });
+                let zone = self
+                    .topology
+                    .and_then(|t| t.zones.iter().find(|z| Some(&z.interface) == self.packet.input.as_ref()));
                 let own = zone.and_then(|z| z.gateways.iter().find(|g| Family::of(**g) == family).copied());
                 self.packet.output = None;
                 (own, (*ports, own.is_some()))
@@ -452,7 +459,8 @@ impl Walker<'_> {
         let open = self.output_unknown && matches!(hook, Hook::Forward | Hook::Postrouting);
         let (input, output) = self.interfaces(hook);
         let interface = |list: &[InterfaceMatch], name: Option<&str>| {
-            list.iter().all(|m| m.patterns.iter().any(|p| name.is_some_and(|n| interface_matches(p, n))) != m.negate)
+            list.iter()
+                .all(|m| m.patterns.iter().any(|p| name.is_some_and(|n| interface_matches(p, n))) != m.negate)
         };
         if !interface(&when.input, input) || (!open && !interface(&when.output, output)) {
             return Tri::No;
@@ -470,9 +478,9 @@ impl Walker<'_> {
                         None => true,
                         Some(pattern) => name.is_some_and(|n| interface_matches(pattern, n)),
                     };
-                    let hit = parts.iter().any(|p| {
-                        fits(&p.input, input) && fits(&p.output, output) && p.cube.contains(&point)
-                    });
+                    let hit = parts
+                        .iter()
+                        .any(|p| fits(&p.input, input) && fits(&p.output, output) && p.cube.contains(&point));
                     Tri::of(hit != *negate)
                 }
                 Term::Special(special, negate) => {
@@ -485,7 +493,8 @@ impl Walker<'_> {
                         let zone = entry.trim_start_matches("*.");
                         let bare = name.trim_start_matches("*.");
                         !name.is_empty()
-                            && (bare == zone || bare.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.')))
+                            && (bare == zone
+                                || bare.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.')))
                     })),
                 },
             };
@@ -541,7 +550,8 @@ impl Walker<'_> {
                 _ => Tri::Maybe,
             },
             Special::DestinationBroadcast => {
-                let directed = self.topology.is_some_and(|t| t.zones.iter().any(|z| z.broadcast() == Some(destination)));
+                let directed =
+                    self.topology.is_some_and(|t| t.zones.iter().any(|z| z.broadcast() == Some(destination)));
                 Tri::of(family == Family::V4 && (destination == u32::MAX as u128 || directed))
             }
             Special::DestinationMulticast => Tri::of(match family {
@@ -571,7 +581,8 @@ fn translation_text(translation: &Translation) -> String {
         Translation::Destination { addresses: None, ports: p } => ports(p),
         Translation::Destination { addresses: Some((f, lo, hi)), ports: p } => {
             let first = address_from_bits(*f, *lo);
-            let text = if lo == hi { first.to_string() } else { format!("{first}-{}", address_from_bits(*f, *hi)) };
+            let text =
+                if lo == hi { first.to_string() } else { format!("{first}-{}", address_from_bits(*f, *hi)) };
             format!("{text}{}", ports(p))
         }
     }

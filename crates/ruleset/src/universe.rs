@@ -32,7 +32,9 @@ impl Universe {
             for term in &rule.when.terms {
                 match term {
                     Term::Any { parts, .. } => {
-                        interfaces.extend(parts.iter().flat_map(|p| [&p.input, &p.output]).flatten().map(|s| s.as_str()));
+                        interfaces.extend(
+                            parts.iter().flat_map(|p| [&p.input, &p.output]).flatten().map(|s| s.as_str()),
+                        );
                     }
                     Term::Names(set) => names.extend(set.names.iter().map(String::as_str)),
                     Term::Special(..) => {}
@@ -43,7 +45,11 @@ impl Universe {
             names.extend(intent.flows.iter().flat_map(|f| &f.names).map(String::as_str));
         }
         let interfaces: Vec<String> = interfaces.into_iter().map(str::to_string).collect();
-        Universe { known: interfaces.len(), interfaces, names: names.into_iter().map(str::to_string).collect() }
+        Universe {
+            known: interfaces.len(),
+            interfaces,
+            names: names.into_iter().map(str::to_string).collect(),
+        }
     }
 
     /// The number of an interface name; an unknown name is like any other nobody mentions.
@@ -101,7 +107,12 @@ impl Universe {
                 bare == zone || bare.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'))
             })
         };
-        self.names.iter().enumerate().filter(|(_, n)| below(n)).map(|(i, _)| (i as u128 + 1, i as u128 + 1)).collect()
+        self.names
+            .iter()
+            .enumerate()
+            .filter(|(_, n)| below(n))
+            .map(|(i, _)| (i as u128 + 1, i as u128 + 1))
+            .collect()
     }
 
     /// All name numbers, 0 included.

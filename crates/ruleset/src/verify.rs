@@ -1,16 +1,17 @@
 //! Does a configuration do what the site needs, and nothing more?
 
+use crate::hygiene;
 use crate::judge::Judge;
 use crate::program::Program;
 use crate::rules::RuleSet;
-use crate::hygiene;
 use tillgate_intent::Intent;
 use tillgate_model::{Evidence, Finding, FindingId, Proof, Subject, Text};
 
 /// Every finding of a rule set against an intent, sorted: flows, answers, excess, boundary, logging, hygiene,
 /// and the estate's own.
 pub fn verify(rules: &RuleSet, intent: &Intent) -> Vec<Finding> {
-    let mut judge = Judge { program: Program::new(rules, Some(intent)), intent, findings: intent.findings.clone() };
+    let mut judge =
+        Judge { program: Program::new(rules, Some(intent)), intent, findings: intent.findings.clone() };
     judge.flows();
     judge.masquerade();
     judge.excess();
@@ -44,4 +45,3 @@ fn notes(rules: &RuleSet) -> Vec<Finding> {
     };
     rules.notes.iter().map(finding).collect()
 }
-

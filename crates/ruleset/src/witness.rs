@@ -1,7 +1,10 @@
 //! A packet out of a box: the one a person would have thought of.
 
 use crate::universe::Universe;
-use tillgate_model::{Box_, Family, Packet, Protocol, Ranges, State, address_bits, address_from_bits, addresses_text, format_ports};
+use tillgate_model::{
+    Box_, Family, Packet, Protocol, Ranges, State, address_bits, address_from_bits, addresses_text,
+    format_ports,
+};
 use tillgate_packetset::{Cube, Field};
 
 /// A packet of a box, and the name of its destination if it is reached by one (`""`: by none). Addresses are
@@ -26,7 +29,10 @@ pub(crate) fn packet(cube: &Cube, universe: &Universe, known: &[(Family, u128)])
     let address = |field: Field| {
         let within = ranges(field).intersect(&Ranges::full(family.max_address()));
         let device = known.iter().find(|(f, a)| *f == family && within.contains(*a)).map(|(_, a)| *a);
-        let public = public(field).iter().filter_map(|a| a.parse().ok().map(address_bits)).find(|a| within.contains(*a));
+        let public = public(field)
+            .iter()
+            .filter_map(|a| a.parse().ok().map(address_bits))
+            .find(|a| within.contains(*a));
         // Otherwise a host in the middle of the widest range: its first address may name the network.
         let wide = within.as_slice().iter().max_by_key(|(lo, hi)| hi - lo);
         let host = wide.map(|(lo, hi)| lo + ((hi - lo) / 2).min(98));
@@ -38,7 +44,10 @@ pub(crate) fn packet(cube: &Cube, universe: &Universe, known: &[(Family, u128)])
     let number = |field: Field, wishes: &[u128]| if ports || icmp { pick(field, wishes) as u16 } else { 0 };
     let interface = |field: Field| {
         let ranges = ranges(field);
-        universe.interfaces().find(|(n, _)| ranges.contains(*n)).map(|(_, name)| name.trim_end_matches('*').to_string())
+        universe
+            .interfaces()
+            .find(|(n, _)| ranges.contains(*n))
+            .map(|(_, name)| name.trim_end_matches('*').to_string())
     };
     let usual = Packet::usual_flags(protocol, state) as u128;
     let packet = Packet {
@@ -66,26 +75,56 @@ pub(crate) fn display(cube: &Cube, universe: &Universe) -> Box_ {
     let mut fields = Vec::new();
     for field in Field::ALL {
         let Some(ranges) = cube.ranges(field) else { continue };
-        let numbers = || ranges.as_slice().iter().map(|(lo, hi)| if lo == hi { lo.to_string() } else { format!("{lo}-{hi}") }).collect::<Vec<_>>();
+        let numbers = || {
+            ranges
+                .as_slice()
+                .iter()
+                .map(|(lo, hi)| if lo == hi { lo.to_string() } else { format!("{lo}-{hi}") })
+                .collect::<Vec<_>>()
+        };
         let entry = match field {
             Field::Input | Field::Output => {
-                let list: Vec<String> = universe.interfaces().filter(|(n, _)| ranges.contains(*n)).map(|(_, n)| n.to_string()).collect();
+                let list: Vec<String> = universe
+                    .interfaces()
+                    .filter(|(n, _)| ranges.contains(*n))
+                    .map(|(_, n)| n.to_string())
+                    .collect();
                 (if field == Field::Input { "in" } else { "out" }, list)
             }
-            Field::State => ("state", State::ALL.iter().filter(|s| ranges.contains(**s as u128)).map(|s| s.name().to_string()).collect()),
+            Field::State => (
+                "state",
+                State::ALL
+                    .iter()
+                    .filter(|s| ranges.contains(**s as u128))
+                    .map(|s| s.name().to_string())
+                    .collect(),
+            ),
             Field::Protocol => (
                 "protocol",
-                ranges.as_slice().iter().map(|(lo, hi)| if lo == hi { Protocol(*lo as u8).to_string() } else { format!("{lo}-{hi}") }).collect(),
+                ranges
+                    .as_slice()
+                    .iter()
+                    .map(
+                        |(lo, hi)| {
+                            if lo == hi { Protocol(*lo as u8).to_string() } else { format!("{lo}-{hi}") }
+                        },
+                    )
+                    .collect(),
             ),
             Field::Source | Field::Destination => {
                 let within = ranges.intersect(&Ranges::full(family.max_address()));
                 if within.as_slice() == [(0, family.max_address())] {
                     continue;
                 }
-                (if field == Field::Source { "source" } else { "destination" }, addresses_text(family, &within))
+                (
+                    if field == Field::Source { "source" } else { "destination" },
+                    addresses_text(family, &within),
+                )
             }
             Field::SourcePort => ("source_port", vec![format_ports(ranges)]),
-            Field::DestinationPort => ("destination_port", format_ports(ranges).split(',').map(str::to_string).collect()),
+            Field::DestinationPort => {
+                ("destination_port", format_ports(ranges).split(',').map(str::to_string).collect())
+            }
             Field::TcpFlags => ("tcp_flags", numbers()),
             Field::Family | Field::Name | Field::Translated => continue,
         };

@@ -58,7 +58,16 @@ pub fn build(packet: &Packet, number: u32, from: [u8; 6], to: [u8; 6]) -> Vec<u8
         }
         Protocol::ICMP | Protocol::ICMPV6 => {
             let id = (number as u16).to_be_bytes();
-            payload.extend([packet.source_port as u8, packet.destination_port as u8, 0, 0, id[0], id[1], 0, 1]);
+            payload.extend([
+                packet.source_port as u8,
+                packet.destination_port as u8,
+                0,
+                0,
+                id[0],
+                id[1],
+                0,
+                1,
+            ]);
             Some(2)
         }
         _ => {
@@ -82,7 +91,8 @@ pub fn build(packet: &Packet, number: u32, from: [u8; 6], to: [u8; 6]) -> Vec<u8
         out.extend([0x08, 0x00]);
         let total = (20 + payload.len()) as u16;
         let id = (number as u16).to_be_bytes();
-        let mut header = vec![0x45, 0, (total >> 8) as u8, total as u8, id[0], id[1], 0, 0, 64, packet.protocol.0, 0, 0];
+        let mut header =
+            vec![0x45, 0, (total >> 8) as u8, total as u8, id[0], id[1], 0, 0, 64, packet.protocol.0, 0, 0];
         header.extend(&source);
         header.extend(&destination);
         let sum = checksum(&[&header]);

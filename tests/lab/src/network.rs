@@ -3,15 +3,16 @@
 use crate::frame::{Frame, build, parse};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{
-    AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, send, setsockopt, socket, sockopt,
+    AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, send, setsockopt,
+    socket, sockopt,
 };
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write;
+use std::net::{IpAddr, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::{Command, Stdio};
-use std::net::{IpAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
@@ -85,18 +86,32 @@ impl Lab {
         let gate = format!("{prefix}-fw");
         run("ip", &["netns", "add", &gate], None);
         let own = topology.zones.iter().flat_map(|z| z.gateways.clone()).collect();
-        let mut lab = Lab { stop: Arc::default(), echoes: Vec::new(), prefix, sides: Vec::new(), uplinks: topology.uplinks.clone(), own, used: Cell::new(0) };
+        let mut lab = Lab {
+            stop: Arc::default(),
+            echoes: Vec::new(),
+            prefix,
+            sides: Vec::new(),
+            uplinks: topology.uplinks.clone(),
+            own,
+            used: Cell::new(0),
+        };
         let in_gate = |arguments: &[&str]| {
             let all = [&["netns", "exec", gate.as_str()], arguments].concat();
             run("ip", &all, None)
         };
         in_gate(&["ip", "link", "set", "lo", "up"]);
-        let names: Vec<&str> =
-            topology.zones.iter().map(|z| z.interface.as_str()).chain(topology.uplinks.iter().map(String::as_str)).collect();
+        let names: Vec<&str> = topology
+            .zones
+            .iter()
+            .map(|z| z.interface.as_str())
+            .chain(topology.uplinks.iter().map(String::as_str))
+            .collect();
         for (at, name) in names.iter().copied().chain(extra.iter().copied()).enumerate() {
             lab.add_side(at, name);
         }
-        for key in ["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv4.conf.all.rp_filter=0"] {
+        for key in
+            ["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv4.conf.all.rp_filter=0"]
+        {
             in_gate(&["sysctl", "-qw", key]);
         }
         for side in &lab.sides {
@@ -136,7 +151,10 @@ impl Lab {
         let (a, b) = (text(mac(1)), text(mac(2)));
         run(
             "ip",
-            &["-n", &gate, "link", "add", interface, "address", &a, "type", "veth", "peer", "name", "peer", "address", &b, "netns", &host],
+            &[
+                "-n", &gate, "link", "add", interface, "address", &a, "type", "veth", "peer", "name", "peer",
+                "address", &b, "netns", &host,
+            ],
             None,
         );
         // Without ARP and neighbour discovery every address has a neighbour.
@@ -145,8 +163,9 @@ impl Lab {
         let socket = std::thread::spawn(move || {
             let space = File::open(format!("/run/netns/{host}")).expect("the namespace was just made");
             setns(&space, CloneFlags::CLONE_NEWNET).expect("entering a namespace needs CAP_SYS_ADMIN");
-            let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_NONBLOCK, SockProtocol::EthAll)
-                .expect("raw sockets need CAP_NET_RAW");
+            let socket =
+                socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_NONBLOCK, SockProtocol::EthAll)
+                    .expect("raw sockets need CAP_NET_RAW");
             // Frames of 20,000 packets wait here until they are read.
             let _ = setsockopt(&socket, sockopt::RcvBufForce, &(256 << 20));
             let address: LinkAddr = nix::ifaddrs::getifaddrs()
@@ -165,8 +184,16 @@ impl Lab {
     /// Sends everything without a nearer route by this uplink.
     pub fn route_by(&self, uplink: &str) {
         let Some(at) = self.uplinks.iter().position(|u| u == uplink) else { return };
-        self.gate("ip", &["route", "replace", "default", "via", &format!("100.64.{at}.1"), "dev", uplink], None);
-        self.gate("ip", &["-6", "route", "replace", "default", "via", &format!("fd99:{at}::1"), "dev", uplink], None);
+        self.gate(
+            "ip",
+            &["route", "replace", "default", "via", &format!("100.64.{at}.1"), "dev", uplink],
+            None,
+        );
+        self.gate(
+            "ip",
+            &["-6", "route", "replace", "default", "via", &format!("fd99:{at}::1"), "dev", uplink],
+            None,
+        );
     }
 
     /// Runs a program on the firewall.
@@ -244,7 +271,8 @@ impl Lab {
             let side = side.unwrap_or_else(|| panic!("no interface for {packet}"));
             // Numbers start at 1: what the kernel sends by itself carries 0.
             let frame = build(packet, (base + number) as u32 + 1, side.host, side.gate);
-            send(side.socket.as_raw_fd(), &frame, MsgFlags::empty()).unwrap_or_else(|e| panic!("sending {packet}: {e}"));
+            send(side.socket.as_raw_fd(), &frame, MsgFlags::empty())
+                .unwrap_or_else(|e| panic!("sending {packet}: {e}"));
             if number % 512 == 511 {
                 self.collect(packets, base, &mut fates);
             }
@@ -265,7 +293,8 @@ impl Lab {
 
     fn seen(&self, set: &str) -> BTreeSet<u32> {
         let text = self.gate("nft", &["list", "set", "inet", "lab", set], None);
-        let elements = text.split_once("elements = {").map_or("", |(_, rest)| rest.split('}').next().unwrap_or(""));
+        let elements =
+            text.split_once("elements = {").map_or("", |(_, rest)| rest.split('}').next().unwrap_or(""));
         elements.split(',').filter_map(|w| w.trim().parse().ok()).collect()
     }
 
@@ -298,7 +327,8 @@ impl Lab {
         let text = self.gate("nft", &["list", "ruleset"], None);
         let mut out = BTreeMap::new();
         for line in text.lines() {
-            let packets: Option<u64> = line.split_once("counter packets ").and_then(|(_, r)| r.split(' ').next()?.parse().ok());
+            let packets: Option<u64> =
+                line.split_once("counter packets ").and_then(|(_, r)| r.split(' ').next()?.parse().ok());
             let comment = line.split_once("comment \"").and_then(|(_, r)| r.split('"').next());
             if let (Some(packets), Some(comment)) = (packets, comment) {
                 *out.entry(comment.to_string()).or_insert(0u64) += packets;

@@ -15,8 +15,8 @@ impl Random {
         Random(seed | 1)
     }
 
-    /// The next number.
-    pub fn next(&mut self) -> u64 {
+    /// One step; the number it leads to.
+    pub fn step(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -25,7 +25,7 @@ impl Random {
 
     /// A number below `n`.
     pub fn below(&mut self, n: usize) -> usize {
-        (self.next() >> 11) as usize % n.max(1)
+        (self.step() >> 11) as usize % n.max(1)
     }
 
     /// One of a list.
@@ -75,7 +75,7 @@ fn edges(rules: &RuleSet, topology: &Topology) -> Edges {
         for zone in &topology.zones {
             addresses[index].extend(zone.gateway_ranges(family).first());
             for &(lo, hi) in zone.ranges(family).as_slice() {
-                addresses[index].extend([lo + 2, lo + 11, lo + 12, hi - 1]);
+                addresses[index].extend([lo + 2, lo + 11, lo + 12, lo + 20, lo + 40, hi - 1]);
             }
         }
         let public: &[&str] = match family {
@@ -95,13 +95,23 @@ fn edges(rules: &RuleSet, topology: &Topology) -> Edges {
 
 /// Addresses the kernel drops or delivers by itself are no question for a filter.
 fn is_routable(family: Family, address: u128, topology: &Topology) -> bool {
-    let broadcast = topology.zones.iter().any(|z| z.broadcast() == Some(address) || z.ranges(family).first() == Some(address));
+    let broadcast = topology
+        .zones
+        .iter()
+        .any(|z| z.broadcast() == Some(address) || z.ranges(family).first() == Some(address));
     match family {
         Family::V4 => {
             let first = address >> 24;
-            first != 0 && first != 127 && first < 224 && !broadcast && address >> 8 != 0x0064_4000 && address >> 16 != 0x6440
+            first != 0
+                && first != 127
+                && first < 224
+                && !broadcast
+                && address >> 8 != 0x0064_4000
+                && address >> 16 != 0x6440
         }
-        Family::V6 => address >> 125 == 1 && !topology.zones.iter().any(|z| z.ranges(family).first() == Some(address)),
+        Family::V6 => {
+            address >> 125 == 1 && !topology.zones.iter().any(|z| z.ranges(family).first() == Some(address))
+        }
     }
 }
 
@@ -172,7 +182,14 @@ fn distinct(packets: Vec<Packet>) -> Vec<Packet> {
 }
 
 /// Random packets around the values of a rule set.
-pub fn packets(rules: &RuleSet, topology: &Topology, uplink: &str, family: Family, count: usize, random: &mut Random) -> Vec<Packet> {
+pub fn packets(
+    rules: &RuleSet,
+    topology: &Topology,
+    uplink: &str,
+    family: Family,
+    count: usize,
+    random: &mut Random,
+) -> Vec<Packet> {
     let edges = edges(rules, topology);
     let (addresses, inputs) = (&edges.addresses[family as usize], inputs(topology));
     let mut out = Vec::new();
@@ -185,15 +202,25 @@ pub fn packets(rules: &RuleSet, topology: &Topology, uplink: &str, family: Famil
             Some(own) if random.below(5) > 0 => {
                 let (lo, hi) = own.as_slice()[0];
                 let listed: Vec<u128> = addresses.iter().copied().filter(|a| own.contains(*a)).collect();
-                if random.below(3) > 0 && !listed.is_empty() { *random.pick(&listed) } else { lo + 2 + (random.next() as u128) % (hi - lo - 2).min(1 << 40) }
+                if random.below(3) > 0 && !listed.is_empty() {
+                    *random.pick(&listed)
+                } else {
+                    lo + 2 + (random.step() as u128) % (hi - lo - 2).min(1 << 40)
+                }
             }
             _ => *random.pick(addresses),
         };
-        let destination = if random.below(4) > 0 { *random.pick(addresses) } else { *random.pick(addresses) ^ (random.next() as u128 & 0xff) };
+        let destination = if random.below(4) > 0 {
+            *random.pick(addresses)
+        } else {
+            *random.pick(addresses) ^ (random.step() as u128 & 0xff)
+        };
         if !is_routable(family, source, topology) || !is_routable(family, destination, topology) {
             continue;
         }
-        let port = |random: &mut Random| if random.below(3) > 0 { *random.pick(&edges.ports) } else { random.next() as u16 | 1 };
+        let port = |random: &mut Random| {
+            if random.below(3) > 0 { *random.pick(&edges.ports) } else { random.step() as u16 | 1 }
+        };
         let protocol = Protocol(*random.pick(&edges.protocols));
         let packet = Packet {
             input: Some(input),
@@ -202,7 +229,11 @@ pub fn packets(rules: &RuleSet, topology: &Topology, uplink: &str, family: Famil
             protocol,
             source: address_from_bits(family, source),
             destination: address_from_bits(family, destination),
-            source_port: if random.below(8) == 0 { port(random) } else { 1024 + (random.next() % 64000) as u16 },
+            source_port: if random.below(8) == 0 {
+                port(random)
+            } else {
+                1024 + (random.step() % 64000) as u16
+            },
             destination_port: port(random),
             tcp_flags: 0,
         };
@@ -217,7 +248,13 @@ pub fn probes(rules: &RuleSet, topology: &Topology, uplink: &str, random: &mut R
     let mut out = Vec::new();
     for rule in rules.chains.iter().flat_map(|c| &c.rules) {
         for family in Family::BOTH {
-            let full = |field: Field| Ranges::full(if matches!(field, Field::Source | Field::Destination) { family.max_address() } else { field.maximum() });
+            let full = |field: Field| {
+                Ranges::full(if matches!(field, Field::Source | Field::Destination) {
+                    family.max_address()
+                } else {
+                    field.maximum()
+                })
+            };
             let ranges = |field: Field| rule.when.cube.ranges(field).cloned().unwrap_or_else(|| full(field));
             if !ranges(Field::Family).contains(family as u128) {
                 continue;
@@ -230,8 +267,10 @@ pub fn probes(rules: &RuleSet, topology: &Topology, uplink: &str, random: &mut R
             let addresses = &edges.addresses[family as usize];
             for (input, belongs) in inputs.iter().flat_map(|i| [(i, true), (i, false)]) {
                 let zone = topology.zones.iter().find(|z| z.interface == *input);
-                let there = zone.map_or(topology.inside(family).complement(family.max_address()), |z| z.ranges(family));
-                let sources: Vec<u128> = addresses.iter().copied().filter(|a| !belongs || there.contains(*a)).collect();
+                let there = zone
+                    .map_or(topology.inside(family).complement(family.max_address()), |z| z.ranges(family));
+                let sources: Vec<u128> =
+                    addresses.iter().copied().filter(|a| !belongs || there.contains(*a)).collect();
                 let base = [
                     (Field::Source, inside(Field::Source, &sources, random)),
                     (Field::Destination, inside(Field::Destination, addresses, random)),
@@ -243,15 +282,37 @@ pub fn probes(rules: &RuleSet, topology: &Topology, uplink: &str, random: &mut R
                     (Field::DestinationPort, inside(Field::DestinationPort, &[443, 53], random)),
                 ];
                 let mut variants = vec![base];
+                if belongs {
+                    // Towards hosts of every segment: where nobody meant a rule to lead.
+                    let inside = topology.inside(family);
+                    let hosts = addresses.iter().filter(|a| inside.contains(**a) && ranges(Field::Destination).contains(**a));
+                    variants.extend(hosts.map(|host| {
+                        let mut variant = base;
+                        variant[1].1 = *host;
+                        variant
+                    }));
+                }
                 // Towards the firewall itself, by the address it has there or anywhere.
                 let own = topology.gateways(family);
-                let fits: Vec<u128> = own.as_slice().iter().map(|r| r.0).filter(|a| ranges(Field::Destination).contains(*a)).collect();
+                let fits: Vec<u128> = own
+                    .as_slice()
+                    .iter()
+                    .map(|r| r.0)
+                    .filter(|a| ranges(Field::Destination).contains(*a))
+                    .collect();
                 if !fits.is_empty() {
                     let mut local = base;
                     local[1].1 = *random.pick(&fits);
                     variants.push(local);
-                    let edges = ranges(Field::DestinationPort).as_slice().iter().take(4).flat_map(|(a, b)| [a.saturating_sub(1), *a, *b, *b + 1]).collect::<Vec<_>>();
-                    for port in edges.into_iter().chain([1, 22, 68, 8080, 50000]).filter(|p| (1..65536).contains(p)) {
+                    let edges = ranges(Field::DestinationPort)
+                        .as_slice()
+                        .iter()
+                        .take(4)
+                        .flat_map(|(a, b)| [a.saturating_sub(1), *a, *b, *b + 1])
+                        .collect::<Vec<_>>();
+                    for port in
+                        edges.into_iter().chain([1, 22, 68, 8080, 50000]).filter(|p| (1..65536).contains(p))
+                    {
                         local[4].1 = port;
                         variants.push(local);
                     }
@@ -266,7 +327,9 @@ pub fn probes(rules: &RuleSet, topology: &Topology, uplink: &str, random: &mut R
                     }
                 }
                 for [source, destination, protocol, source_port, destination_port] in variants {
-                    if !is_routable(family, source.1, topology) || !is_routable(family, destination.1, topology) {
+                    if !is_routable(family, source.1, topology)
+                        || !is_routable(family, destination.1, topology)
+                    {
                         continue;
                     }
                     if ![1, 6, 17, 50, 58].contains(&protocol.1) {

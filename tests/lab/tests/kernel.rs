@@ -1,4 +1,5 @@
 //! The kernel is the referee: what the analyser says of a rule set is what packets meet.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
@@ -17,7 +18,13 @@ fn parse(name: &str, text: &str) -> RuleSet {
 }
 
 /// Both engines against the kernel for a list of first packets; returns how many were compared.
-fn compare(lab: &Lab, rules: &RuleSet, intent: &Intent, uplink: &str, list: &[Packet]) -> (usize, Vec<(Packet, Packet)>) {
+fn compare(
+    lab: &Lab,
+    rules: &RuleSet,
+    intent: &Intent,
+    uplink: &str,
+    list: &[Packet],
+) -> (usize, Vec<(Packet, Packet)>) {
     let mut program = Program::new(rules, Some(intent));
     let mut regions: BTreeMap<(String, State, Family), Region> = BTreeMap::new();
     let (mut compared, mut passed) = (0, Vec::new());
@@ -26,7 +33,9 @@ fn compare(lab: &Lab, rules: &RuleSet, intent: &Intent, uplink: &str, list: &[Pa
         for (packet, fate) in batch.iter().zip(fates) {
             let input = packet.input.clone().unwrap();
             let key = (input.clone(), packet.state, packet.family());
-            let region = *regions.entry(key).or_insert_with(|| program.region(&input, uplink, packet.state, packet.family()));
+            let region = *regions
+                .entry(key)
+                .or_insert_with(|| program.region(&input, uplink, packet.state, packet.family()));
             let by_diagram = program.outcome(region, packet);
             let by_walk = trace(rules, Some(&intent.topology), packet, Some(""));
             let arrived = !matches!(fate, Fate::Gone);
@@ -35,7 +44,11 @@ fn compare(lab: &Lab, rules: &RuleSet, intent: &Intent, uplink: &str, list: &[Pa
                 assert!(
                     fits,
                     "{packet}: kernel says {fate:?}, {engine} says {outcomes:?}\n{:#?}",
-                    by_walk.steps.iter().map(|s| format!("{} {:?}", s.span.one_line(), s.effect)).collect::<Vec<_>>()
+                    by_walk
+                        .steps
+                        .iter()
+                        .map(|s| format!("{} {:?}", s.span.one_line(), s.effect))
+                        .collect::<Vec<_>>()
                 );
             }
             // The walk knows at least as much: where the diagram is sure, so is it.
@@ -131,7 +144,10 @@ fn witnesses_of_the_bistro_are_what_the_kernel_does() {
             let Evidence::Packet(packet) = evidence else { continue };
             lab.load(&text);
             let mut packet = packet.clone();
-            let allowed = !matches!(finding.id.name(), "flow-blocked" | "flow-partly-blocked" | "deny-not-logged" | "reply-not-permitted");
+            let allowed = !matches!(
+                finding.id.name(),
+                "flow-blocked" | "flow-partly-blocked" | "deny-not-logged" | "reply-not-permitted"
+            );
             if packet.input.as_deref() == Some("eth0") {
                 // What comes in from the internet is for the uplink's own address.
                 packet.destination = "100.64.0.2".parse().unwrap();
@@ -156,8 +172,25 @@ fn the_bistros_own_rules() {
 
 /// Rule sets nobody would write, made of everything people do write.
 fn random_rules(random: &mut Random) -> String {
-    let interfaces = ["\"eth1.20\"", "\"eth1.10\"", "\"eth1.30\"", "\"eth0\"", "\"eth1*\"", "{ \"eth1.10\", \"eth1.30\" }", "\"wg0\""];
-    let v4 = ["10.17.20.11", "10.17.20.0/24", "10.17.20.12-10.17.20.40", "10.17.10.0/24", "{ 10.17.20.13, 10.17.30.0/25 }", "203.0.113.0/24", "198.51.100.7", "@hosts"];
+    let interfaces = [
+        "\"eth1.20\"",
+        "\"eth1.10\"",
+        "\"eth1.30\"",
+        "\"eth0\"",
+        "\"eth1*\"",
+        "{ \"eth1.10\", \"eth1.30\" }",
+        "\"wg0\"",
+    ];
+    let v4 = [
+        "10.17.20.11",
+        "10.17.20.0/24",
+        "10.17.20.12-10.17.20.40",
+        "10.17.10.0/24",
+        "{ 10.17.20.13, 10.17.30.0/25 }",
+        "203.0.113.0/24",
+        "198.51.100.7",
+        "@hosts",
+    ];
     let v6 = ["2001:db8:17:20::/64", "2001:db8:17:20::b", "2600::/12", "{ 2001:db8:ffff::5, 2a00::/16 }"];
     let ports = ["443", "80-90", "{ 22, 53, 123 }", "1024-65535", "https", "!= 443", "@services", ">= 10000"];
     let matching = |random: &mut Random, forward: bool| -> String {
@@ -171,7 +204,11 @@ fn random_rules(random: &mut Random) -> String {
             words.push(format!("oifname {}{}", not(random), random.pick(&interfaces)));
         }
         if random.below(5) == 0 {
-            words.push(format!("ct state {}{}", not(random), random.pick(&["new", "established,related", "invalid", "{ new, untracked }"])));
+            words.push(format!(
+                "ct state {}{}",
+                not(random),
+                random.pick(&["new", "established,related", "invalid", "{ new, untracked }"])
+            ));
         }
         match random.below(7) {
             0 => words.push(format!("ip saddr {}{}", not(random), random.pick(&v4))),
@@ -193,7 +230,10 @@ fn random_rules(random: &mut Random) -> String {
             2 | 3 => words.push(format!("udp dport {}", random.pick(&ports))),
             4 => words.push(format!("meta l4proto {{ tcp, udp }} th dport {}", random.pick(&ports))),
             5 => words.push("meta l4proto { tcp, udp }".to_string()),
-            6 => words.push(format!("tcp flags {}", random.pick(&["syn", "& (syn | ack) == syn", "!= syn", "syn / syn,rst,ack"]))),
+            6 => words.push(format!(
+                "tcp flags {}",
+                random.pick(&["syn", "& (syn | ack) == syn", "!= syn", "syn / syn,rst,ack"])
+            )),
             _ if words.iter().all(|w| !w.contains("ip6")) && !words.iter().any(|w| w.contains("ipv6")) => {
                 words.push("icmp type { echo-request, echo-reply }".to_string());
             }
@@ -202,7 +242,9 @@ fn random_rules(random: &mut Random) -> String {
         words.join(" ")
     };
     let chains = ["one", "two", "three"];
-    let mut out = String::from("table inet rnd {\n set hosts { type ipv4_addr; flags interval; elements = { 10.17.20.11, 10.17.20.64/26, 10.17.30.7-10.17.30.99 }; }\n set services { type inet_service; elements = { 443, 53, 12345 }; }\n");
+    let mut out = String::from(
+        "table inet rnd {\n set hosts { type ipv4_addr; flags interval; elements = { 10.17.20.11, 10.17.20.64/26, 10.17.30.7-10.17.30.99 }; }\n set services { type inet_service; elements = { 443, 53, 12345 }; }\n",
+    );
     let body = |random: &mut Random, level: usize, forward: bool, count: usize| -> String {
         let mut text = String::new();
         for _ in 0..count {
@@ -231,9 +273,18 @@ fn random_rules(random: &mut Random) -> String {
         out.push_str(&format!(" chain {name} {{\n{}}}\n", body(random, at + 1, false, 3)));
     }
     let policy = *random.pick(&["accept", "drop"]);
-    out.push_str(&format!(" chain forward {{ type filter hook forward priority filter; policy {policy};\n{}}}\n", body(random, 0, true, 8)));
-    out.push_str(&format!(" chain late {{ type filter hook forward priority filter + 10; policy accept;\n{}}}\n", body(random, 0, true, 2)));
-    out.push_str(&format!(" chain input {{ type filter hook input priority filter; policy {policy};\n{}}}\n", body(random, 0, false, 5)));
+    out.push_str(&format!(
+        " chain forward {{ type filter hook forward priority filter; policy {policy};\n{}}}\n",
+        body(random, 0, true, 8)
+    ));
+    out.push_str(&format!(
+        " chain late {{ type filter hook forward priority filter + 10; policy accept;\n{}}}\n",
+        body(random, 0, true, 2)
+    ));
+    out.push_str(&format!(
+        " chain input {{ type filter hook input priority filter; policy {policy};\n{}}}\n",
+        body(random, 0, false, 5)
+    ));
     if random.below(2) == 0 {
         out.push_str(" chain raw { type filter hook prerouting priority raw; policy accept;\n  ip saddr 10.17.20.13 notrack\n  udp dport 123 ip saddr 10.17.30.0/24 drop\n }\n");
     }
@@ -297,10 +348,14 @@ fn flows_pass(text: &str, intent: &Intent) {
             if flow.by_name || from == Side::Uplinks {
                 continue;
             }
-            let Some(source) = flow.source_needed.as_slice().iter().map(|r| r.1).find(|a| *a > 0) else { continue };
+            let Some(source) = flow.source_needed.as_slice().iter().map(|r| r.1).find(|a| *a > 0) else {
+                continue;
+            };
             let public = if flow.family == Family::V4 { "203.0.113.5" } else { "2001:db8:ffff::5" };
             let destination = match flow.destination_needed.first() {
-                Some(_) if to == Some(Side::Uplinks) && flow.destination_needed.as_slice().len() > 2 => public.parse().unwrap(),
+                Some(_) if to == Some(Side::Uplinks) && flow.destination_needed.as_slice().len() > 2 => {
+                    public.parse().unwrap()
+                }
                 Some(first) => address_from_bits(flow.family, first),
                 None => continue,
             };

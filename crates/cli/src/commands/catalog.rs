@@ -11,7 +11,13 @@ use std::io::Read;
 use tillgate_catalog::{SHIPPED, read};
 use tillgate_model::{SourceFile, Text};
 
-pub fn run(args: &Catalog, global: &Global, _environment: &Environment, input: &mut dyn Read, output: &mut Output<'_>) -> Result {
+pub fn run(
+    args: &Catalog,
+    global: &Global,
+    _environment: &Environment,
+    input: &mut dyn Read,
+    output: &mut Output<'_>,
+) -> Result {
     match &args.action {
         CatalogAction::List => list(global, output),
         CatalogAction::Show { id } => show(id, global, output),
@@ -28,7 +34,9 @@ pub fn run(args: &Catalog, global: &Global, _environment: &Environment, input: &
                 let (catalog, found) = read(&file);
                 failed |= output.diagnostics(&found).is_err();
                 if let Some(catalog) = catalog {
-                    let text = Text::new("catalog-sound").arg("file", &file.name).num("rows", catalog.requirements.len());
+                    let text = Text::new("catalog-sound")
+                        .arg("file", &file.name)
+                        .num("rows", catalog.requirements.len());
                     let line = output.lang.text(&text);
                     output.line(&line);
                 }
@@ -60,11 +68,20 @@ fn list(global: &Global, output: &mut Output<'_>) -> Result {
         output.data(&text);
         return Ok(0);
     }
-    let header = ["col-catalog", "col-vendor", "col-version", "col-rows", "col-kinds"].map(|h| output.lang.say(h));
+    let header =
+        ["col-catalog", "col-vendor", "col-version", "col-rows", "col-kinds"].map(|h| output.lang.say(h));
     let rows: Vec<Vec<String>> = library
         .catalogs()
         .iter()
-        .map(|c| vec![c.id.clone(), c.vendor.clone(), c.version.clone(), c.requirements.len().to_string(), c.kinds.len().to_string()])
+        .map(|c| {
+            vec![
+                c.id.clone(),
+                c.vendor.clone(),
+                c.version.clone(),
+                c.requirements.len().to_string(),
+                c.kinds.len().to_string(),
+            ]
+        })
         .collect();
     let text = table(output, &header, &rows);
     output.data(&text);
@@ -84,8 +101,11 @@ fn show(id: &str, global: &Global, output: &mut Output<'_>) -> Result {
             .iter()
             .map(|k| json!({"id": k.id, "name": k.name, "class": k.class.name(), "features": k.features, "end_of_support": k.end_of_support.map(|d| d.to_string())}))
             .collect();
-        let features: Vec<Json> =
-            catalog.features.iter().map(|f| json!({"id": f.id, "meaning": f.meaning.get(lang.code)})).collect();
+        let features: Vec<Json> = catalog
+            .features
+            .iter()
+            .map(|f| json!({"id": f.id, "meaning": f.meaning.get(lang.code)}))
+            .collect();
         let rows: Vec<Json> = catalog.requirements.iter().map(|r| document::requirement(r, lang)).collect();
         let value = json!({"schema": "tillgate.catalog/1", "id": catalog.id, "vendor": catalog.vendor, "version": catalog.version, "requirements": rows, "kinds": kinds, "features": features});
         output.data(&json(&value));
@@ -95,14 +115,30 @@ fn show(id: &str, global: &Global, output: &mut Output<'_>) -> Result {
     let rows: Vec<Vec<String>> = catalog
         .requirements
         .iter()
-        .map(|r| vec![r.id.clone(), format!("{}/{}", r.ports_text(), r.protocols_text()), r.level.name().into(), r.confidence.name().into(), r.name.get(lang.code).into()])
+        .map(|r| {
+            vec![
+                r.id.clone(),
+                format!("{}/{}", r.ports_text(), r.protocols_text()),
+                r.level.name().into(),
+                r.confidence.name().into(),
+                r.name.get(lang.code).into(),
+            ]
+        })
         .collect();
-    let header = ["col-requirement", "col-service", "col-level", "col-confidence", "col-name"].map(|h| lang.say(h));
+    let header =
+        ["col-requirement", "col-service", "col-level", "col-confidence", "col-name"].map(|h| lang.say(h));
     out.push_str(&table(output, &header, &rows));
     let kinds: Vec<Vec<String>> = catalog
         .kinds
         .iter()
-        .map(|k| vec![k.id.clone(), k.name.clone(), k.end_of_support.map_or(String::new(), |d| d.to_string()), k.features.join(", ")])
+        .map(|k| {
+            vec![
+                k.id.clone(),
+                k.name.clone(),
+                k.end_of_support.map_or(String::new(), |d| d.to_string()),
+                k.features.join(", "),
+            ]
+        })
         .collect();
     if !kinds.is_empty() {
         let header = ["col-kind", "col-name", "col-end-of-support", "col-features"].map(|h| lang.say(h));
@@ -114,14 +150,21 @@ fn show(id: &str, global: &Global, output: &mut Output<'_>) -> Result {
 }
 
 /// Rows added, gone and changed; exit code 1 when there are any.
-fn diff(old: &std::sync::Arc<SourceFile>, new: &std::sync::Arc<SourceFile>, output: &mut Output<'_>) -> Result {
+fn diff(
+    old: &std::sync::Arc<SourceFile>,
+    new: &std::sync::Arc<SourceFile>,
+    output: &mut Output<'_>,
+) -> Result {
     let mut sides = Vec::new();
     for file in [old, new] {
         let (catalog, found) = read(file);
         output.diagnostics(&found)?;
         let Some(catalog) = catalog else { return Err(Failed(2)) };
-        let rows: BTreeMap<String, Json> =
-            catalog.requirements.iter().map(|r| (r.id.clone(), document::requirement(r, &output.lang))).collect();
+        let rows: BTreeMap<String, Json> = catalog
+            .requirements
+            .iter()
+            .map(|r| (r.id.clone(), document::requirement(r, &output.lang)))
+            .collect();
         sides.push(rows);
     }
     let (before, after) = (&sides[0], &sides[1]);
@@ -142,7 +185,9 @@ fn diff(old: &std::sync::Arc<SourceFile>, new: &std::sync::Arc<SourceFile>, outp
             Some(_) => {}
         }
     }
-    changes.extend(after.keys().filter(|id| !before.contains_key(*id)).map(|id| json!({"id": id, "change": "added"})));
+    changes.extend(
+        after.keys().filter(|id| !before.contains_key(*id)).map(|id| json!({"id": id, "change": "added"})),
+    );
     let code = u8::from(!changes.is_empty());
     if output.format == Format::Json {
         output.data(&json(&json!({"schema": "tillgate.catalog-diff/1", "changes": changes})));
@@ -153,7 +198,12 @@ fn diff(old: &std::sync::Arc<SourceFile>, new: &std::sync::Arc<SourceFile>, outp
         let word = output.lang.find(&format!("change-{}", text("change"))).unwrap_or_default();
         let mut line = format!("{word} {}", text("id"));
         for field in change.get("fields").and_then(Json::as_array).into_iter().flatten() {
-            line.push_str(&format!("\n    {}: {} -> {}", field["field"].as_str().unwrap_or_default(), field["old"], field["new"]));
+            line.push_str(&format!(
+                "\n    {}: {} -> {}",
+                field["field"].as_str().unwrap_or_default(),
+                field["old"],
+                field["new"]
+            ));
         }
         output.line(&shown(&line));
     }

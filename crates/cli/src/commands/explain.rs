@@ -18,7 +18,11 @@ pub fn run(args: &Explain, output: &mut Output<'_>) -> Result {
     if let Some(id) = FindingId::ALL.iter().find(|id| id.name() == topic) {
         return explain_finding(*id, output);
     }
-    let number = topic.trim_start_matches("pci-dss-4.0.1/").trim_start_matches("pci-dss").trim_start_matches("PCI DSS").trim();
+    let number = topic
+        .trim_start_matches("pci-dss-4.0.1/")
+        .trim_start_matches("pci-dss")
+        .trim_start_matches("PCI DSS")
+        .trim();
     if let Some(text) = output.lang.find(&format!("pci-{}", number.replace('.', "-"))) {
         return explain_pci(number, &text, output);
     }
@@ -85,7 +89,14 @@ fn explain_rows(topic: &str, rows: &[&Requirement], output: &mut Output<'_>) -> 
         field("label-names", &row.names.join(", "));
         let editable = if row.editable_port { say("port-editable") } else { say("port-fixed") };
         field("label-port", &editable);
-        field("label-confidence", &format!("{}: {}", row.confidence.name(), lang.find(&format!("confidence-{}", row.confidence.name())).unwrap_or_default()));
+        field(
+            "label-confidence",
+            &format!(
+                "{}: {}",
+                row.confidence.name(),
+                lang.find(&format!("confidence-{}", row.confidence.name())).unwrap_or_default()
+            ),
+        );
         if let Some(doubt) = &row.disputed {
             field("label-disputed", doubt.get(lang.code));
         }
@@ -123,8 +134,11 @@ fn explain_finding(id: FindingId, output: &mut Output<'_>) -> Result {
 
 fn explain_pci(number: &str, text: &str, output: &mut Output<'_>) -> Result {
     let reference = format!("pci-dss-4.0.1/{number}");
-    let findings: Vec<&str> =
-        FindingId::ALL.iter().filter(|id| id.references().contains(&reference.as_str())).map(|id| id.name()).collect();
+    let findings: Vec<&str> = FindingId::ALL
+        .iter()
+        .filter(|id| id.references().contains(&reference.as_str()))
+        .map(|id| id.name())
+        .collect();
     if output.format == Format::Json {
         let value = json!({"schema": "tillgate.explanation/1", "topic": reference, "text": text, "findings": findings});
         output.data(&json(&value));

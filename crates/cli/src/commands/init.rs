@@ -33,14 +33,20 @@ pub fn run(args: &Init, environment: &Environment, input: &mut dyn Read, output:
     let (_, found) = tillgate_estate::load(&[SourceFile::new("estate.toml", text.as_str())], &library);
     output.diagnostics(&found)?;
     let result = std::fs::create_dir_all(&args.dir).and_then(|()| {
-        std::fs::OpenOptions::new().write(true).create_new(true).open(&path).and_then(|mut f| f.write_all(text.as_bytes()))
+        std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .and_then(|mut f| f.write_all(text.as_bytes()))
     });
     match result {
         Ok(()) => {
             output.note(&Text::new("init-done").arg("name", path.display()).arg("site", &answers.site));
             Ok(0)
         }
-        Err(error) => output.fail(&Text::new("cannot-create").arg("name", path.display()).arg("detail", error)),
+        Err(error) => {
+            output.fail(&Text::new("cannot-create").arg("name", path.display()).arg("detail", error))
+        }
     }
 }
 
@@ -89,7 +95,8 @@ fn quoted(text: &str) -> String {
 fn estate(answers: &Answers, output: &Output<'_>) -> Option<String> {
     let net = tillgate_model::parse_prefix(&answers.pos_subnet)?;
     let (first, _) = tillgate_model::prefix_range(&net);
-    let gateway: IpAddr = tillgate_model::address_from_bits(tillgate_model::Family::of(net.addr()), first + 1);
+    let gateway: IpAddr =
+        tillgate_model::address_from_bits(tillgate_model::Family::of(net.addr()), first + 1);
     let say = |id: &'static str| output.lang.say(id);
     Some(format!(
         r#"# {head}

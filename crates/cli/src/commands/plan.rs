@@ -10,7 +10,13 @@ use std::io::Read;
 use tillgate_intent::{Flow, Intent, Path, Reason, Side, intent};
 use tillgate_model::{Family, Text};
 
-pub fn run(args: &Plan, global: &Global, environment: &Environment, input: &mut dyn Read, output: &mut Output<'_>) -> Result {
+pub fn run(
+    args: &Plan,
+    global: &Global,
+    environment: &Environment,
+    input: &mut dyn Read,
+    output: &mut Output<'_>,
+) -> Result {
     let (estate, library) = load::estate(global, environment, input, output)?;
     let sites = match &args.site {
         Some(name) => vec![site(&estate, name, output)?],
@@ -34,7 +40,9 @@ pub fn run(args: &Plan, global: &Global, environment: &Environment, input: &mut 
 fn text(intent: &Intent, output: &Output<'_>) -> String {
     let lang = &output.lang;
     let mut out = format!("{}\n\n", output.bold(&shown(&intent.site)));
-    let header = ["col-from", "col-source", "col-to", "col-destination", "col-service", "col-need", "col-why"].map(|h| lang.say(h));
+    let header =
+        ["col-from", "col-source", "col-to", "col-destination", "col-service", "col-need", "col-why"]
+            .map(|h| lang.say(h));
     let side = |side: Side| match side {
         Side::Zone(at) => intent.topology.zones[at].name.clone(),
         Side::Uplinks => "internet".into(),
@@ -76,7 +84,14 @@ fn text(intent: &Intent, output: &Output<'_>) -> String {
         }
     }
     if intent.flows.iter().any(|f| !f.names.is_empty() && !matches!(f.path, Path::Inside { .. })) {
-        out.push_str(&format!("\n{}\n", lang.say(if intent.flows.iter().any(|f| f.by_name) { "plan-names-wide" } else { "plan-names-known" })));
+        out.push_str(&format!(
+            "\n{}\n",
+            lang.say(if intent.flows.iter().any(|f| f.by_name) {
+                "plan-names-wide"
+            } else {
+                "plan-names-known"
+            })
+        ));
     }
     if !intent.findings.is_empty() {
         out.push('\n');
@@ -104,7 +119,8 @@ fn why(flow: &Flow, output: &Output<'_>) -> String {
         Reason::Service { service, .. } => format!("gateway.{service}"),
         Reason::Management { .. } => "management".into(),
         Reason::Exception { reason, owner, expires, .. } => {
-            let text = Text::new("plan-exception").arg("reason", reason).arg("owner", owner).arg("date", expires);
+            let text =
+                Text::new("plan-exception").arg("reason", reason).arg("owner", owner).arg("date", expires);
             output.lang.text(&text)
         }
         Reason::Probe { until, .. } => output.lang.text(&Text::new("plan-probe").arg("date", until)),

@@ -13,7 +13,13 @@ use tillgate_intent::intent;
 use tillgate_model::Text;
 use tillgate_platforms::nftables::{self, RenderError, Rendered};
 
-pub fn run(args: &Render, global: &Global, environment: &Environment, input: &mut dyn Read, output: &mut Output<'_>) -> Result {
+pub fn run(
+    args: &Render,
+    global: &Global,
+    environment: &Environment,
+    input: &mut dyn Read,
+    output: &mut Output<'_>,
+) -> Result {
     let (estate, library) = load::estate(global, environment, input, output)?;
     match (&args.site, &args.output) {
         (Some(name), target) => {
@@ -30,7 +36,9 @@ pub fn run(args: &Render, global: &Global, environment: &Environment, input: &mu
                 let rendered = render(site, &library, args, output)?;
                 write_folder(&rendered, site, &folder.join(&site.name), output)?;
             }
-            output.note(&Text::new("render-all").num("count", estate.sites.len()).arg("folder", folder.display()));
+            output.note(
+                &Text::new("render-all").num("count", estate.sites.len()).arg("folder", folder.display()),
+            );
         }
         (None, None) => return Err(Failed(2)),
     }
@@ -66,7 +74,8 @@ fn print(rendered: &Rendered, output: &mut Output<'_>) {
     match output.format {
         Format::Text => output.data(&rendered.text),
         Format::Json => {
-            let companions: Vec<_> = rendered.companions.iter().map(|(n, t)| json!({"name": n, "text": t})).collect();
+            let companions: Vec<_> =
+                rendered.companions.iter().map(|(n, t)| json!({"name": n, "text": t})).collect();
             let value = json!({
                 "schema": "tillgate.configuration/1", "platform": "nftables", "text": rendered.text, "companions": companions,
             });

@@ -25,7 +25,8 @@ pub fn run(args: &Requirements, global: &Global, output: &mut Output<'_>) -> Res
             None => return output.fail(&Text::new("unknown-kind").arg("kind", id)),
         },
     };
-    let features: Vec<String> = library.catalogs().iter().flat_map(|c| &c.features).map(|f| f.id.clone()).collect();
+    let features: Vec<String> =
+        library.catalogs().iter().flat_map(|c| &c.features).map(|f| f.id.clone()).collect();
     if let Some(odd) = args.feature.iter().find(|f| !features.contains(f)) {
         return output.fail(&Text::new("unknown-feature").arg("feature", odd));
     }
@@ -48,7 +49,8 @@ pub fn run(args: &Requirements, global: &Global, output: &mut Output<'_>) -> Res
         return Ok(0);
     }
     let lang = &output.lang;
-    let header = ["col-requirement", "col-service", "col-level", "col-when", "col-confidence", "col-purpose"].map(|h| lang.say(h));
+    let header = ["col-requirement", "col-service", "col-level", "col-when", "col-confidence", "col-purpose"]
+        .map(|h| lang.say(h));
     let list: Vec<Vec<String>> = rows
         .iter()
         .map(|r| {
@@ -56,7 +58,11 @@ pub fn run(args: &Requirements, global: &Global, output: &mut Output<'_>) -> Res
                 Ports::Without => r.protocols_text(),
                 _ => format!("{}/{}", r.ports_text(), r.protocols_text()),
             };
-            let disputed = if r.disputed.is_some() { format!(" ({})", lang.say("word-disputed")) } else { String::new() };
+            let disputed = if r.disputed.is_some() {
+                format!(" ({})", lang.say("word-disputed"))
+            } else {
+                String::new()
+            };
             vec![
                 r.id.clone(),
                 service,

@@ -11,7 +11,13 @@ use tillgate_intent::Topology;
 use tillgate_model::{Decision, Diagnostic, Packet, SourceFile, Span, Text};
 use tillgate_ruleset as ruleset;
 
-pub fn run(args: &Trace, global: &Global, environment: &Environment, input: &mut dyn Read, output: &mut Output<'_>) -> Result {
+pub fn run(
+    args: &Trace,
+    global: &Global,
+    environment: &Environment,
+    input: &mut dyn Read,
+    output: &mut Output<'_>,
+) -> Result {
     let topology = match &args.site {
         None => None,
         Some(name) => {
@@ -51,7 +57,10 @@ pub fn run(args: &Trace, global: &Global, environment: &Environment, input: &mut
                     output.line(&value.to_string());
                 }
                 Format::Text => {
-                    let decided = trace.decided_by.as_ref().map_or(String::new(), |s| format!("  {}:{}", s.file.name, s.position().0));
+                    let decided = trace
+                        .decided_by
+                        .as_ref()
+                        .map_or(String::new(), |s| format!("  {}:{}", s.file.name, s.position().0));
                     let line = format!("{:<8}{packet}{decided}", trace.decision.name());
                     output.line(&shown(&line));
                 }
@@ -65,14 +74,20 @@ pub fn run(args: &Trace, global: &Global, environment: &Environment, input: &mut
     Ok(if unknown { 3 } else { 0 })
 }
 
-fn read(file: &std::sync::Arc<SourceFile>, offset: usize, text: &str, output: &mut Output<'_>) -> Result<Packet> {
+fn read(
+    file: &std::sync::Arc<SourceFile>,
+    offset: usize,
+    text: &str,
+    output: &mut Output<'_>,
+) -> Result<Packet> {
     match Packet::parse(text) {
         Ok(packet) => Ok(packet),
         Err(error) => {
             let start = offset + error.at;
             let word = text[error.at..].split_whitespace().next().map_or(0, str::len);
             let message = Text::new("packet-syntax").arg("expected", error.expected);
-            let error = Diagnostic::error(Span::new(file, start, start + word), message).hint(Text::new("packet-syntax-hint"));
+            let error = Diagnostic::error(Span::new(file, start, start + word), message)
+                .hint(Text::new("packet-syntax-hint"));
             output.diagnostics(&[error])?;
             Err(crate::Failed(2))
         }
@@ -86,7 +101,12 @@ fn print(packet: &Packet, trace: &ruleset::Trace, output: &mut Output<'_>) {
         let sure = if step.certain { "" } else { "? " };
         let log = if step.log { format!(" [{}]", output.lang.say("word-log")) } else { String::new() };
         let place = format!("{}:{line}", step.span.file.name);
-        out.push_str(&shown(&format!("  {sure}{}  {place}  {}{log}  {}\n", step.chain, effect(&step.effect), output.dim(&step.span.one_line()))));
+        out.push_str(&shown(&format!(
+            "  {sure}{}  {place}  {}{log}  {}\n",
+            step.chain,
+            effect(&step.effect),
+            output.dim(&step.span.one_line())
+        )));
     }
     let (color, word) = match trace.decision {
         Decision::Permit => (AnsiColor::Green, "trace-permit"),

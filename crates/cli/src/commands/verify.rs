@@ -14,7 +14,13 @@ use tillgate_intent::intent;
 use tillgate_model::{Date, Diagnostic, Finding, Severity, Text, Verdict};
 use tillgate_ruleset as ruleset;
 
-pub fn run(args: &Verify, global: &Global, environment: &Environment, input: &mut dyn Read, output: &mut Output<'_>) -> Result {
+pub fn run(
+    args: &Verify,
+    global: &Global,
+    environment: &Environment,
+    input: &mut dyn Read,
+    output: &mut Output<'_>,
+) -> Result {
     if args.all {
         let (estate, library) = load::estate(global, environment, input, output)?;
         return all(args, &estate, &library, output);
@@ -53,7 +59,8 @@ fn configuration(args: &Verify, input: &mut dyn Read, output: &mut Output<'_>) -
     let parsed = load::parse(&config);
     output.diagnostics(&parsed.diagnostics)?;
     if parsed.rules.chains.is_empty() {
-        return output.fail(&Text::new("config-no-rules").arg("name", config.main.first().map_or("", |f| &f.name)));
+        return output
+            .fail(&Text::new("config-no-rules").arg("name", config.main.first().map_or("", |f| &f.name)));
     }
     Ok(parsed.rules)
 }
@@ -135,7 +142,8 @@ fn one(site: &Site, judged: Judged, first: &mut bool, output: &mut Output<'_>) -
                 }
                 Format::Text => {
                     // A fleet's report is a line a site; what holds needs no more, what does not is told in full.
-                    let worth: Vec<Finding> = findings.iter().filter(|f| f.severity() <= Severity::Medium).cloned().collect();
+                    let worth: Vec<Finding> =
+                        findings.iter().filter(|f| f.severity() <= Severity::Medium).cloned().collect();
                     let line = report::verdict(Some(&site.name), verdict, &findings, output);
                     output.line(&line);
                     if verdict != Verdict::Holds || output.verbose {
@@ -203,7 +211,10 @@ impl Listing {
     fn of_site(&self, site: &str) -> Vec<PathBuf> {
         let start = self.names.partition_point(|n| n.as_str() < site);
         let same = self.names[start..].iter().take_while(|n| n.starts_with(site));
-        let fits = |name: &&String| name.len() == site.len() || name[site.len()..].starts_with('.') && !name[site.len() + 1..].contains('.');
+        let fits = |name: &&String| {
+            name.len() == site.len()
+                || name[site.len()..].starts_with('.') && !name[site.len() + 1..].contains('.')
+        };
         same.filter(fits).map(|n| self.folder.join(n)).collect()
     }
 }

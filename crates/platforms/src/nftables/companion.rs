@@ -8,7 +8,11 @@ use tillgate_intent::Intent;
 use tillgate_model::{Family, address_from_bits};
 
 /// The companions a site needs: file name and text, sorted by name.
-pub fn companions(site: &Site, intent: &Intent, names: &BTreeMap<(Family, Vec<String>), String>) -> Vec<(String, String)> {
+pub fn companions(
+    site: &Site,
+    intent: &Intent,
+    names: &BTreeMap<(Family, Vec<String>), String>,
+) -> Vec<(String, String)> {
     let mut out = Vec::new();
     let on = |service: &Option<ServiceAt>| *service == Some(ServiceAt::Gateway);
     if on(&site.services.ntp) {

@@ -119,7 +119,8 @@ impl<'a> Reader<'a> {
                     self.at += 1;
                     self.command(word, start);
                 }
-                "chain" | "rule" | "set" | "map" | "element" | "flowtable" | "counter" | "quota" | "limit" | "ct" => {
+                "chain" | "rule" | "set" | "map" | "element" | "flowtable" | "counter" | "quota"
+                | "limit" | "ct" => {
                     self.command("add", start);
                 }
                 // Reading commands change nothing.
@@ -281,7 +282,8 @@ impl<'a> Reader<'a> {
         let Some(priority) = priority else {
             return self.error((start, end), Text::new("nft-priority"));
         };
-        const HOOKS: [&str; 7] = ["ingress", "egress", "prerouting", "input", "forward", "output", "postrouting"];
+        const HOOKS: [&str; 7] =
+            ["ingress", "egress", "prerouting", "input", "forward", "output", "postrouting"];
         if !HOOKS.contains(hook) || !["filter", "nat", "route"].contains(kind) {
             return self.error((start, end), Text::new("nft-base-chain"));
         }
@@ -338,8 +340,8 @@ impl<'a> Reader<'a> {
                         set.elements.push(inner);
                     }
                 }
-                "type" | "typeof" | "size" | "gc-interval" | "policy" | "auto-merge" | "comment" | "counter"
-                | "handle" | "quota" | "limit" | "ct" | "last" => {}
+                "type" | "typeof" | "size" | "gc-interval" | "policy" | "auto-merge" | "comment"
+                | "counter" | "handle" | "quota" | "limit" | "ct" | "last" => {}
                 word => self.error((self.at, end), Text::new("nft-unknown-in-set").arg("word", word)),
             }
             self.at = end.max(self.at + 1);
@@ -425,14 +427,20 @@ impl<'a> Reader<'a> {
                     set.elements.clear();
                 }
             }
-            ("add" | "create" | "reset", "counter" | "quota" | "limit" | "ct" | "flowtable" | "secmark" | "synproxy")
+            (
+                "add" | "create" | "reset",
+                "counter" | "quota" | "limit" | "ct" | "flowtable" | "secmark" | "synproxy",
+            )
             | ("reset", _)
             | ("delete" | "destroy", "set" | "map" | "counter" | "quota" | "limit" | "ct" | "flowtable") => {
                 self.at = self.end();
             }
             _ => {
                 let end = self.end();
-                self.error((start, end), Text::new("nft-unknown-command").arg("word", format!("{verb} {object}")));
+                self.error(
+                    (start, end),
+                    Text::new("nft-unknown-command").arg("word", format!("{verb} {object}")),
+                );
                 self.at = end;
             }
         }
@@ -451,11 +459,29 @@ fn priority(text: &str, family: &str) -> Option<i32> {
     let base = match &text[..cut] {
         "raw" => -300,
         "mangle" => -150,
-        "dstnat" => if bridge { -300 } else { -100 },
-        "filter" => if bridge { -200 } else { 0 },
+        "dstnat" => {
+            if bridge {
+                -300
+            } else {
+                -100
+            }
+        }
+        "filter" => {
+            if bridge {
+                -200
+            } else {
+                0
+            }
+        }
         "security" => 50,
         "out" if bridge => 100,
-        "srcnat" => if bridge { 300 } else { 100 },
+        "srcnat" => {
+            if bridge {
+                300
+            } else {
+                100
+            }
+        }
         _ => return None,
     };
     let offset: i32 = match &text[cut..] {

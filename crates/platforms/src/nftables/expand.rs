@@ -12,7 +12,11 @@ const MOST_TOKENS: usize = 40_000_000;
 const MOST_INCLUDES: usize = 16;
 
 /// Expands a file into the tokens of the whole configuration.
-pub fn expand(file: &Arc<SourceFile>, includes: &dyn Includes, diagnostics: &mut Vec<Diagnostic>) -> (Files, Vec<Token>) {
+pub fn expand(
+    file: &Arc<SourceFile>,
+    includes: &dyn Includes,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (Files, Vec<Token>) {
     let mut expander = Expander {
         includes,
         files: Files::default(),
@@ -47,7 +51,10 @@ impl Expander<'_> {
         while at < tokens.len() && !self.full {
             let token = tokens[at];
             let text = self.files.text(&token);
-            if fresh && token.tok == Tok::Word && matches!(text, "define" | "redefine" | "undefine" | "include") {
+            if fresh
+                && token.tok == Tok::Word
+                && matches!(text, "define" | "redefine" | "undefine" | "include")
+            {
                 let end = end_of_statement(&self.files, &tokens, at);
                 match text {
                     "include" => self.include(&tokens[at..end]),
@@ -117,7 +124,8 @@ impl Expander<'_> {
         let value = std::mem::replace(&mut self.out, kept);
         if value.len() > MOST_TOKENS / 8 && !self.full {
             self.full = true;
-            self.diagnostics.push(Diagnostic::error(self.files.span(statement), Text::new("nft-too-many-tokens")));
+            self.diagnostics
+                .push(Diagnostic::error(self.files.span(statement), Text::new("nft-too-many-tokens")));
         }
         self.defined.insert(name, value);
     }

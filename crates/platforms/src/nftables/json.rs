@@ -12,7 +12,8 @@ use tillgate_model::{Diagnostic, SourceFile, Span, Text};
 pub fn to_text(file: &Arc<SourceFile>) -> Result<Arc<SourceFile>, Box<Diagnostic>> {
     let fail = |at: usize, text: Text| Box::new(Diagnostic::error(Span::new(file, at, at), text));
     let root: Json = serde_json::from_str(&file.text).map_err(|error| {
-        let line = file.text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
+        let line =
+            file.text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
         let at = (line + error.column().saturating_sub(1)).min(file.text.len());
         fail(at, Text::new("json-syntax").arg("detail", error))
     })?;
@@ -30,8 +31,8 @@ pub fn to_text(file: &Arc<SourceFile>) -> Result<Arc<SourceFile>, Box<Diagnostic
         let text = |key: &str| body.get(key).and_then(Json::as_str).unwrap_or_default();
         let place = format!("{} {}", text("family"), text("table"));
         match kind.as_str() {
-            "metainfo" | "flush" | "flowtable" | "counter" | "quota" | "limit" | "ct helper" | "ct timeout"
-            | "ct expectation" | "secmark" | "synproxy" => {}
+            "metainfo" | "flush" | "flowtable" | "counter" | "quota" | "limit" | "ct helper"
+            | "ct timeout" | "ct expectation" | "secmark" | "synproxy" => {}
             "table" => {
                 let dormant = body.get("flags").is_some_and(|f| f.to_string().contains("dormant"));
                 let flags = if dormant { " flags dormant; " } else { "" };
@@ -47,7 +48,10 @@ pub fn to_text(file: &Arc<SourceFile>) -> Result<Arc<SourceFile>, Box<Diagnostic
                         _ => String::new(),
                     };
                     let policy = body.get("policy").and_then(Json::as_str).unwrap_or("accept");
-                    head = format!("type {} hook {hook}{device} priority {priority}; policy {policy};", text("type"));
+                    head = format!(
+                        "type {} hook {hook}{device} priority {priority}; policy {policy};",
+                        text("type")
+                    );
                 }
                 let _ = writeln!(out, "add chain {place} {} {{ {head} }}", text("name"));
             }
@@ -122,7 +126,9 @@ fn element(value: &Json) -> String {
 /// What a map leads to: a verdict or a value.
 fn data(value: &Json) -> String {
     match value.as_object().and_then(|o| o.iter().next()) {
-        Some((name, body)) if matches!(name.as_str(), "accept" | "drop" | "return" | "continue" | "jump" | "goto") => {
+        Some((name, body))
+            if matches!(name.as_str(), "accept" | "drop" | "return" | "continue" | "jump" | "goto") =>
+        {
             verdict(name, body)
         }
         _ => expression(value),
@@ -139,11 +145,18 @@ fn verdict(name: &str, body: &Json) -> String {
 fn expression(value: &Json) -> String {
     match value {
         Json::String(text) => {
-            let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '-' | '/'));
+            let plain =
+                text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '-' | '/'));
             if text.starts_with('@') || (plain && !text.is_empty()) { text.clone() } else { quote(text) }
         }
         Json::Number(n) => n.to_string(),
-        Json::Bool(b) => if *b { "exists".into() } else { "missing".into() },
+        Json::Bool(b) => {
+            if *b {
+                "exists".into()
+            } else {
+                "missing".into()
+            }
+        }
         Json::Array(list) => list.iter().map(expression).collect::<Vec<_>>().join(","),
         Json::Object(object) => match object.iter().next() {
             Some((name, body)) => named(name, body),
@@ -168,7 +181,11 @@ fn named(name: &str, body: &Json) -> String {
             let flags = body.get("flags").map(|f| join(f, " . ")).unwrap_or_default();
             format!("fib {flags} {}", text("result"))
         }
-        "prefix" => format!("{}/{}", body.get("addr").map(expression).unwrap_or_default(), body.get("len").cloned().unwrap_or_default()),
+        "prefix" => format!(
+            "{}/{}",
+            body.get("addr").map(expression).unwrap_or_default(),
+            body.get("len").cloned().unwrap_or_default()
+        ),
         "range" => match items() {
             [lo, hi] => format!("{}-{}", expression(lo), expression(hi)),
             _ => unknown("range"),
@@ -190,7 +207,18 @@ fn named(name: &str, body: &Json) -> String {
                     text => text,
                 };
                 let many = items().get(1).and_then(Json::as_array).is_some();
-                let right = if many { format!("({})", items()[1].as_array().map_or(String::new(), |l| l.iter().map(expression).collect::<Vec<_>>().join(" | "))) } else { wrap(b) };
+                let right = if many {
+                    format!(
+                        "({})",
+                        items()[1].as_array().map_or(String::new(), |l| l
+                            .iter()
+                            .map(expression)
+                            .collect::<Vec<_>>()
+                            .join(" | "))
+                    )
+                } else {
+                    wrap(b)
+                };
                 format!("{} {name} {right}", wrap(a))
             }
             list => list.iter().map(expression).collect::<Vec<_>>().join(&format!(" {name} ")),
@@ -245,7 +273,9 @@ fn statement(value: &Json) -> String {
                 (None, None) => name.clone(),
                 (None, Some(port)) => format!("{name} to :{port}"),
                 (Some(address), None) => format!("{name} to {address}"),
-                (Some(address), Some(port)) if address.contains(':') => format!("{name} to [{address}]:{port}"),
+                (Some(address), Some(port)) if address.contains(':') => {
+                    format!("{name} to [{address}]:{port}")
+                }
                 (Some(address), Some(port)) => format!("{name} to {address}:{port}"),
             }
         }

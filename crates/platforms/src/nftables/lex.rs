@@ -63,7 +63,9 @@ impl Files {
 }
 
 fn is_word(c: u8) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, b'_' | b'.' | b'/' | b':' | b'-' | b'*' | b'+' | b'%' | b'~') || c >= 0x80
+    c.is_ascii_alphanumeric()
+        || matches!(c, b'_' | b'.' | b'/' | b':' | b'-' | b'*' | b'+' | b'%' | b'~')
+        || c >= 0x80
 }
 
 /// Splits a file into tokens. What is no token is reported and left out.
@@ -129,7 +131,10 @@ pub fn lex(index: u16, file: &Arc<SourceFile>, diagnostics: &mut Vec<Diagnostic>
                 // A binary file would fill the screen.
                 if strange <= 5 {
                     let span = Span::new(file, start, at);
-                    diagnostics.push(Diagnostic::error(span, Text::new("nft-strange-byte").arg("byte", format!("0x{c:02x}"))));
+                    diagnostics.push(Diagnostic::error(
+                        span,
+                        Text::new("nft-strange-byte").arg("byte", format!("0x{c:02x}")),
+                    ));
                 }
             }
         }

@@ -39,7 +39,12 @@ pub fn selectors(cursor: &mut Cursor<'_>) -> Option<Vec<Selector>> {
 }
 
 /// Reads what follows the selectors and narrows `when` by it.
-pub fn narrow(context: &Context<'_>, cursor: &mut Cursor<'_>, list: &[Selector], when: &mut Match) -> Result<(), Trouble> {
+pub fn narrow(
+    context: &Context<'_>,
+    cursor: &mut Cursor<'_>,
+    list: &[Selector],
+    when: &mut Match,
+) -> Result<(), Trouble> {
     list.iter().for_each(|s| s.imply(when));
     if list.len() == 1 && matches!(cursor.peek(), "&" | "and") {
         return masked(cursor, &list[0], when);
@@ -72,7 +77,7 @@ pub fn narrow(context: &Context<'_>, cursor: &mut Cursor<'_>, list: &[Selector],
         }
         "{" => {
             let range = cursor.braces()?;
-            Rc::new(elements(context, range, list, cursor)?)
+            Rc::new(elements(context, range, list)?)
         }
         _ => Rc::new(vec![(plain(cursor, list)?, (0, 0))]),
     };
@@ -136,7 +141,7 @@ fn set_elements(
     }
     let mut all = Vec::new();
     for range in &declared.elements {
-        all.extend(elements(context, *range, list, cursor)?);
+        all.extend(elements(context, *range, list)?);
     }
     let all = Rc::new(all);
     context.cache.borrow_mut().insert(key, Rc::clone(&all));
@@ -151,7 +156,7 @@ pub fn map_elements(
 ) -> Result<Option<Elements>, Trouble> {
     if cursor.peek() == "{" {
         let range = cursor.braces()?;
-        return Ok(Some(Rc::new(elements(context, range, list, cursor)?)));
+        return Ok(Some(Rc::new(elements(context, range, list)?)));
     }
     if cursor.next() != "@" {
         return Err(cursor.bad(1, Text::new("nft-expected-map")));
@@ -170,7 +175,6 @@ fn elements(
     context: &Context<'_>,
     (from, to): (usize, usize),
     list: &[Selector],
-    outer: &Cursor<'_>,
 ) -> Result<Vec<Element>, Trouble> {
     let mut cursor = Cursor::new(context, (from, to));
     let mut out = Vec::new();
@@ -183,7 +187,7 @@ fn elements(
         }
         if cursor.peek() == "{" {
             let inner = cursor.braces()?;
-            out.extend(elements(context, inner, list, outer)?);
+            out.extend(elements(context, inner, list)?);
             continue;
         }
         let values = plain(&mut cursor, list)?;
@@ -269,10 +273,12 @@ fn single(
     when: &mut Match,
 ) -> Result<(), Trouble> {
     let negate = matches!(op, Op::NotEqual | Op::Without);
-    let words = || values.iter().filter_map(|v| match v.first() {
-        Some(Value::Word(word)) => Some(word.as_str()),
-        _ => None,
-    });
+    let words = || {
+        values.iter().filter_map(|v| match v.first() {
+            Some(Value::Word(word)) => Some(word.as_str()),
+            _ => None,
+        })
+    };
     let doubt = |what: &str| Text::new("not-modelled-match").arg("what", what);
     match selector {
         Selector::Interface { input } => {
@@ -284,14 +290,18 @@ fn single(
             if *input { when.input.push(condition) } else { when.output.push(condition) }
         }
         Selector::State if !in_set => {
-            let mask: u32 = ranges_of(values, 4).as_slice().iter().flat_map(|(a, b)| *a..=*b).map(state_bit).sum();
+            let mask: u32 =
+                ranges_of(values, 4).as_slice().iter().flat_map(|(a, b)| *a..=*b).map(state_bit).sum();
             narrow_bits(when, Field::State, 4, |s| bits_fit(op, state_bit(s), mask));
         }
         Selector::TcpFlags if !in_set && cursor_bits(op) => {
-            let mask: u32 = values.iter().map(|v| match v.first() {
-                Some(Value::Range(lo, _)) => *lo as u32,
-                _ => 0,
-            }).fold(0, |a, b| a | b);
+            let mask: u32 = values
+                .iter()
+                .map(|v| match v.first() {
+                    Some(Value::Range(lo, _)) => *lo as u32,
+                    _ => 0,
+                })
+                .fold(0, |a, b| a | b);
             narrow_bits(when, Field::TcpFlags, 255, |f| bits_fit(op, f as u32, mask));
         }
         Selector::Status => {
@@ -321,14 +331,26 @@ fn single(
                     when.terms.extend(list.iter().filter_map(|w| special(w)).map(|s| Term::Special(s, true)));
                 }
                 (["broadcast", "multicast"] | ["multicast", "broadcast"], false) => {
-                    let parts = [(Family::V4, 0xe000_0000, 0xefff_ffff), (Family::V4, 0xffff_ffff, 0xffff_ffff), (Family::V6, 0xff << 120, u128::MAX)];
+                    let parts = [
+                        (Family::V4, 0xe000_0000, 0xefff_ffff),
+                        (Family::V4, 0xffff_ffff, 0xffff_ffff),
+                        (Family::V6, 0xff << 120, u128::MAX),
+                    ];
                     let part = |(f, lo, hi): (Family, u128, u128)| Part {
-                        cube: Cube::all().at(Field::Family, f as u128).and_then(|c| c.with(Field::Destination, &Ranges::span(lo, hi))).unwrap_or_default(),
+                        cube: Cube::all()
+                            .at(Field::Family, f as u128)
+                            .and_then(|c| c.with(Field::Destination, &Ranges::span(lo, hi)))
+                            .unwrap_or_default(),
                         ..Part::default()
                     };
-                    when.terms.push(Term::Any { parts: parts.into_iter().map(part).collect(), negate: false });
+                    when.terms
+                        .push(Term::Any { parts: parts.into_iter().map(part).collect(), negate: false });
                 }
-                _ => when.doubts.push(doubt(if *selector == Selector::FibType { "fib type" } else { "pkttype" })),
+                _ => when.doubts.push(doubt(if *selector == Selector::FibType {
+                    "fib type"
+                } else {
+                    "pkttype"
+                })),
             }
         }
         Selector::FibReverse => {
@@ -393,7 +415,10 @@ fn masked(cursor: &mut Cursor<'_>, selector: &Selector, when: &mut Match) -> Res
             let number = match (selector, value(selector, text)) {
                 (Selector::State, Some(Value::Range(s, _))) => Some(state_bit(s) as u128),
                 (_, Some(Value::Range(lo, _))) if !text.contains('/') => Some(lo),
-                _ => text.strip_prefix("0x").and_then(|h| u128::from_str_radix(h, 16).ok()).or(text.parse().ok()),
+                _ => text
+                    .strip_prefix("0x")
+                    .and_then(|h| u128::from_str_radix(h, 16).ok())
+                    .or(text.parse().ok()),
             };
             let Some(number) = number else { return Ok(None) };
             total |= number;
@@ -410,7 +435,8 @@ fn masked(cursor: &mut Cursor<'_>, selector: &Selector, when: &mut Match) -> Res
     let mask = bits(cursor)?;
     let op = operator(cursor);
     let want = bits(cursor)?;
-    let (Some(mask), Some(want), true) = (mask, want, matches!(op, Op::Equal | Op::NotEqual | Op::Implicit)) else {
+    let (Some(mask), Some(want), true) = (mask, want, matches!(op, Op::Equal | Op::NotEqual | Op::Implicit))
+    else {
         cursor.at = start;
         cursor.skip_value();
         when.doubts.push(Text::new("not-modelled-match").arg("what", "&"));
@@ -472,9 +498,12 @@ pub fn part(list: &[Selector], values: &[Value]) -> (Option<Part>, bool) {
         match (selector, value) {
             (_, Value::Any) => {}
             (Selector::Interface { input: true }, Value::Interface(name)) => part.input = Some(name.clone()),
-            (Selector::Interface { input: false }, Value::Interface(name)) => part.output = Some(name.clone()),
+            (Selector::Interface { input: false }, Value::Interface(name)) => {
+                part.output = Some(name.clone())
+            }
             (_, Value::Range(lo, hi)) => match selector.field() {
-                Some((field, _)) => match std::mem::take(&mut part.cube).with(field, &Ranges::span(*lo, *hi)) {
+                Some((field, _)) => match std::mem::take(&mut part.cube).with(field, &Ranges::span(*lo, *hi))
+                {
                     Some(cube) => part.cube = cube,
                     None => return (None, doubt),
                 },

@@ -54,7 +54,8 @@ pub fn render(site: &Site, intent: &Intent) -> Result<Rendered, RenderError> {
     if by_name && site.services.dns != Some(ServiceAt::Gateway) {
         return Err(RenderError::NamesNeedResolver);
     }
-    let mut writer = Writer { site, intent, sets: BTreeMap::new(), names: BTreeMap::new(), used: Names::default() };
+    let mut writer =
+        Writer { site, intent, sets: BTreeMap::new(), names: BTreeMap::new(), used: Names::default() };
     let text = writer.file();
     let companions = super::companion::companions(site, intent, &writer.names);
     prove(&text, &companions, intent)?;
@@ -73,7 +74,11 @@ fn prove(text: &str, companions: &[(String, String)], intent: &Intent) -> Result
     }
     let mut findings = verify(&parsed.rules, &strict);
     findings.retain(|f| f.id != FindingId::RuleShadowed);
-    if findings.is_empty() && parsed.diagnostics.is_empty() { Ok(()) } else { Err(RenderError::Unproved(findings)) }
+    if findings.is_empty() && parsed.diagnostics.is_empty() {
+        Ok(())
+    } else {
+        Err(RenderError::Unproved(findings))
+    }
 }
 
 struct Writer<'a> {
@@ -95,7 +100,9 @@ impl Writer<'_> {
         let mut out = String::from("#!/usr/sbin/nft -f\n");
         out.push_str(&format!("# tillgate: {}\n", comment(&self.site.name)));
         out.push_str("# Only this table is replaced; the rest of the rule set stays as it is.\n");
-        out.push_str(&format!("add table inet {TABLE}\ndelete table inet {TABLE}\n\ntable inet {TABLE} {{\n"));
+        out.push_str(&format!(
+            "add table inet {TABLE}\ndelete table inet {TABLE}\n\ntable inet {TABLE} {{\n"
+        ));
         out.push_str(&self.declarations());
         for chain in [antispoof, input, forward, nat].into_iter().flatten() {
             out.push_str(&chain);
@@ -149,14 +156,16 @@ impl Writer<'_> {
         let topology = &self.intent.topology;
         let mut rules = String::new();
         for zone in &topology.zones {
-            let on = interfaces(&[zone.interface.clone()]);
+            let on = interfaces(std::slice::from_ref(&zone.interface));
             for family in Family::BOTH {
                 let own = zone.ranges(family);
                 let extra = match family {
                     // A host that has no address yet asks for one from 0.0.0.0 (RFC 2131).
                     Family::V4 => Ranges::single(0),
                     // Link-local and unspecified sources stay on the link.
-                    Family::V6 => Ranges::span(0xfe80 << 112, (0xfec0u128 << 112) - 1).union(&Ranges::single(0)),
+                    Family::V6 => {
+                        Ranges::span(0xfe80 << 112, (0xfec0u128 << 112) - 1).union(&Ranges::single(0))
+                    }
                 };
                 if own.is_empty() {
                     continue;
@@ -187,7 +196,8 @@ impl Writer<'_> {
     }
 
     fn input(&mut self) -> Option<String> {
-        let mut rules = String::from("\t\tct state vmap { established : accept, related : accept, invalid : drop }\n");
+        let mut rules =
+            String::from("\t\tct state vmap { established : accept, related : accept, invalid : drop }\n");
         rules.push_str("\t\tiifname \"lo\" accept\n");
         if self.has_family(Family::V6) {
             rules.push_str("\t\ticmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, mld2-listener-report } accept comment \"neighbour discovery\"\n");
@@ -204,7 +214,8 @@ impl Writer<'_> {
     }
 
     fn forward(&mut self) -> Option<String> {
-        let mut rules = String::from("\t\tct state vmap { established : accept, related : accept, invalid : drop }\n");
+        let mut rules =
+            String::from("\t\tct state vmap { established : accept, related : accept, invalid : drop }\n");
         rules.push_str(&self.flows(false));
         let uplinks = interfaces(&self.intent.topology.uplinks);
         for zone in self.intent.topology.zones.iter().filter(|z| z.internet && z.role != Role::Pos) {
@@ -215,7 +226,7 @@ impl Writer<'_> {
                 }
                 rules.push_str(&format!(
                     "\t\tiifname {} oifname {uplinks} {} saddr {} counter accept comment \"{}: internet\"\n",
-                    interfaces(&[zone.interface.clone()]),
+                    interfaces(std::slice::from_ref(&zone.interface)),
                     header(family),
                     addresses(family, &own),
                     comment(&zone.name)
@@ -288,7 +299,9 @@ impl Writer<'_> {
         let mut family_said = false;
         if flow.source != full {
             let zone = match flow.path {
-                Path::Forward { from: Side::Zone(at), .. } | Path::Local { from: Side::Zone(at) } => &topology.zones[at].name,
+                Path::Forward { from: Side::Zone(at), .. } | Path::Local { from: Side::Zone(at) } => {
+                    &topology.zones[at].name
+                }
                 _ => "outside",
             };
             let wish = format!("{}_devices", slug(zone));
@@ -299,12 +312,17 @@ impl Writer<'_> {
         let public = self.public(family);
         let destination = if flow.by_name {
             Some(format!("@{}", self.name_set(family, flow)))
-        } else if flow.destination_needed == public || (flow.destination == full && matches!(flow.path, Path::Forward { .. })) {
+        } else if flow.destination_needed == public
+            || (flow.destination == full && matches!(flow.path, Path::Forward { .. }))
+        {
             Some(format!("!= @{}", not_public(family)))
         } else if flow.destination != full {
             let wish = format!("{}_to", slug(&flow.requirement));
             Some(self.address_set(family, &flow.destination, &wish))
-        } else if flow.requirement != "management" && flow.ports != Some(Ranges::single(67)) && !flow.destination_needed.is_empty() {
+        } else if flow.requirement != "management"
+            && flow.ports != Some(Ranges::single(67))
+            && !flow.destination_needed.is_empty()
+        {
             Some(addresses(family, &flow.destination_needed))
         } else {
             None
@@ -335,7 +353,10 @@ impl Writer<'_> {
         who.dedup();
         let doubt = if flow.disputed { ", disputed" } else { "" };
         let who = if who.is_empty() { flow.source_text.clone() } else { who.join(" ") };
-        words.push(format!("counter accept comment \"{}\"\n", comment(&format!("{}{doubt}: {who}", flow.requirement))));
+        words.push(format!(
+            "counter accept comment \"{}\"\n",
+            comment(&format!("{}{doubt}: {who}", flow.requirement))
+        ));
         words.join(" ")
     }
 

@@ -13,7 +13,9 @@ pub fn names(files: &[Arc<SourceFile>]) -> SetNames {
     let mut out = SetNames::new();
     for line in files.iter().flat_map(|f| f.text.lines()) {
         let line = line.trim_start().trim_start_matches("--");
-        let Some(value) = line.strip_prefix("nftset").map(|l| l.trim_start()).and_then(|l| l.strip_prefix('=')) else {
+        let Some(value) =
+            line.strip_prefix("nftset").map(|l| l.trim_start()).and_then(|l| l.strip_prefix('='))
+        else {
             continue;
         };
         let mut parts: Vec<&str> = value.trim().trim_start_matches('/').split('/').collect();

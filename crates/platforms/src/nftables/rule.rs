@@ -56,7 +56,8 @@ pub fn build(
                 // Address resolution, not packets: nothing here permits or denies a flow.
                 if let Some(chain) = table.chains.first() {
                     let span = span_of(files, tokens, chain.head);
-                    let text = Text::new("not-modelled-table").arg("family", &table.family).arg("name", &table.name);
+                    let text =
+                        Text::new("not-modelled-table").arg("family", &table.family).arg("name", &table.name);
                     found.notes.push(Note { span, text, bears: false });
                 }
                 continue;
@@ -67,7 +68,9 @@ pub fn build(
             }
         }
         for chain in &table.chains {
-            rules.chains.push(model::Chain { name: format!("{} {}", table.name, chain.name), rules: Vec::new() });
+            rules
+                .chains
+                .push(model::Chain { name: format!("{} {}", table.name, chain.name), rules: Vec::new() });
         }
         let mut context = Context {
             files,
@@ -141,7 +144,12 @@ fn attach(context: &Context<'_>, chain: usize, base: &Base, rules: &mut RuleSet)
             if policy == Policy::Drop {
                 let mut when = Match::default();
                 limit(&mut when);
-                rules.chains[chain].rules.push(Rule { span: span.clone(), when, action: Action::Drop, log: false });
+                rules.chains[chain].rules.push(Rule {
+                    span: span.clone(),
+                    when,
+                    action: Action::Drop,
+                    log: false,
+                });
                 policy = Policy::Accept;
             }
             match ingress {
@@ -158,7 +166,8 @@ fn attach(context: &Context<'_>, chain: usize, base: &Base, rules: &mut RuleSet)
 fn bridge(files: &Files, tokens: &[Token], table: &Table, rules: &mut RuleSet, found: &mut Findings) {
     let word = |i: usize| tokens.get(i).map_or("", |t| files.text(t));
     for chain in &table.chains {
-        let drops = |(from, to): (usize, usize)| (from..to).any(|i| matches!(word(i), "drop" | "reject" | "queue"));
+        let drops =
+            |(from, to): (usize, usize)| (from..to).any(|i| matches!(word(i), "drop" | "reject" | "queue"));
         let lines = chain.rules.iter().copied().filter(|r| drops(*r));
         let policy = chain.base.as_ref().filter(|b| b.drop).map(|b| b.policy);
         for range in lines.chain(policy) {
@@ -168,7 +177,9 @@ fn bridge(files: &Files, tokens: &[Token], table: &Table, rules: &mut RuleSet, f
             let when = Match { doubts: vec![text], ..Match::default() };
             let id = rules.chains.len();
             let rule = Rule { span: span.clone(), when, action: Action::Drop, log: false };
-            rules.chains.push(model::Chain { name: format!("{} {}", table.name, chain.name), rules: vec![rule] });
+            rules
+                .chains
+                .push(model::Chain { name: format!("{} {}", table.name, chain.name), rules: vec![rule] });
             rules.bases.push(model::Base {
                 chain: id,
                 hook: Hook::Prerouting,
@@ -183,10 +194,22 @@ fn bridge(files: &Files, tokens: &[Token], table: &Table, rules: &mut RuleSet, f
 }
 
 /// The kernel refuses chains that call themselves, and calls that go too deep.
-fn loops(files: &Files, tokens: &[Token], table: &Table, rules: &RuleSet, first: usize, found: &mut Findings) {
+fn loops(
+    files: &Files,
+    tokens: &[Token],
+    table: &Table,
+    rules: &RuleSet,
+    first: usize,
+    found: &mut Findings,
+) {
     // Longest way down from each chain; `None` while it is being walked.
     let mut depth: BTreeMap<usize, Option<usize>> = BTreeMap::new();
-    fn walk(id: usize, rules: &RuleSet, depth: &mut BTreeMap<usize, Option<usize>>, level: usize) -> Result<usize, ()> {
+    fn walk(
+        id: usize,
+        rules: &RuleSet,
+        depth: &mut BTreeMap<usize, Option<usize>>,
+        level: usize,
+    ) -> Result<usize, ()> {
         match depth.get(&id) {
             Some(None) => return Err(()),
             Some(Some(known)) => return Ok(*known),

@@ -79,7 +79,10 @@ pub fn selector(words: &[&str]) -> Option<(Selector, usize)> {
         Some(Address { family, field: if name == "saddr" { Field::Source } else { Field::Destination } })
     };
     let port = |protocol, name: &str| {
-        Some(Port { protocol, field: if name == "sport" { Field::SourcePort } else { Field::DestinationPort } })
+        Some(Port {
+            protocol,
+            field: if name == "sport" { Field::SourcePort } else { Field::DestinationPort },
+        })
     };
     let icmp = |family, name: &str| match name {
         "type" => Some(Icmp { family, field: Field::SourcePort }),
@@ -124,7 +127,11 @@ pub fn selector(words: &[&str]) -> Option<(Selector, usize)> {
     let count = |n: usize| Some((Other(words[..n.min(words.len())].join(" ")), n.min(words.len())));
     match (word(0), word(1)) {
         ("fib", _) => {
-            let end = words.iter().take(12).position(|w| matches!(*w, "type" | "oif" | "oifname" | "check")).map(|i| i + 1)?;
+            let end = words
+                .iter()
+                .take(12)
+                .position(|w| matches!(*w, "type" | "oif" | "oifname" | "check"))
+                .map(|i| i + 1)?;
             let text = words[..end].join(" ");
             let selector = match text.as_str() {
                 "fib daddr type" | "fib daddr . iif type" => FibType,
@@ -137,22 +144,36 @@ pub fn selector(words: &[&str]) -> Option<(Selector, usize)> {
         ("ct", "original" | "reply") => count(3),
         ("ct", "count") => count(2),
         ("tcp", "option") => count(4),
-        ("rt" | "socket" | "osf" | "ether" | "vlan" | "arp" | "ah" | "esp" | "comp" | "igmp" | "dst" | "hbh" | "mh" | "frag"
-        | "exthdr" | "ct" | "meta" | "ip" | "ip6" | "tcp" | "udp" | "sctp" | "dccp" | "udplite" | "th" | "ibrname"
-        | "gre" | "geneve" | "vxlan" | "tunnel" | "xfrm" | "ipsec", "")
-        => count(1),
-        ("rt" | "socket" | "ether" | "vlan" | "arp" | "ah" | "esp" | "comp" | "igmp" | "dst" | "hbh" | "mh" | "frag"
-        | "exthdr" | "ct" | "meta" | "ip" | "ip6" | "tcp" | "udp" | "sctp" | "dccp" | "udplite" | "th" | "gre"
-        | "geneve" | "vxlan" | "ipsec", _) => count(2),
+        (
+            "rt" | "socket" | "osf" | "ether" | "vlan" | "arp" | "ah" | "esp" | "comp" | "igmp" | "dst"
+            | "hbh" | "mh" | "frag" | "exthdr" | "ct" | "meta" | "ip" | "ip6" | "tcp" | "udp" | "sctp"
+            | "dccp" | "udplite" | "th" | "ibrname" | "gre" | "geneve" | "vxlan" | "tunnel" | "xfrm"
+            | "ipsec",
+            "",
+        ) => count(1),
+        (
+            "rt" | "socket" | "ether" | "vlan" | "arp" | "ah" | "esp" | "comp" | "igmp" | "dst" | "hbh"
+            | "mh" | "frag" | "exthdr" | "ct" | "meta" | "ip" | "ip6" | "tcp" | "udp" | "sctp" | "dccp"
+            | "udplite" | "th" | "gre" | "geneve" | "vxlan" | "ipsec",
+            _,
+        ) => count(2),
         ("osf", _) => count(if word(1) == "ttl" { 4 } else { 2 }),
         ("numgen" | "jhash" | "symhash", _) => {
             let end = words.iter().position(|w| *w == "mod").map_or(words.len().min(2), |i| i + 2);
             count(end)
         }
-        ("mark" | "skuid" | "skgid" | "cpu" | "iifgroup" | "oifgroup" | "iiftype" | "oiftype" | "cgroup" | "rtclassid"
-        | "nftrace" | "secpath" | "length" | "priority" | "day" | "hour" | "time" | "ibrname" | "obrname" | "iifkind"
-        | "oifkind" | "sdif" | "sdifname" | "random" | "protocol" | "nfproto", _) => {
-            if matches!(word(0), "protocol" | "nfproto") { Some((Family, 1)) } else { count(1) }
+        (
+            "mark" | "skuid" | "skgid" | "cpu" | "iifgroup" | "oifgroup" | "iiftype" | "oiftype" | "cgroup"
+            | "rtclassid" | "nftrace" | "secpath" | "length" | "priority" | "day" | "hour" | "time"
+            | "ibrname" | "obrname" | "iifkind" | "oifkind" | "sdif" | "sdifname" | "random" | "protocol"
+            | "nfproto",
+            _,
+        ) => {
+            if matches!(word(0), "protocol" | "nfproto") {
+                Some((Family, 1))
+            } else {
+                count(1)
+            }
         }
         _ => None,
     }

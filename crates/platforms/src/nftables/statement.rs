@@ -94,14 +94,47 @@ impl<'a> Cursor<'a> {
 
     /// Moves past a value that is not looked at: words, sets, ranges, masks.
     pub fn skip_value(&mut self) {
-        while matches!(self.peek(), "!" | "!=" | "==" | "<" | "<=" | ">" | ">=" | "eq" | "ne" | "lt" | "gt" | "le" | "ge" | "over" | "until")
-        {
+        while matches!(
+            self.peek(),
+            "!" | "!="
+                | "=="
+                | "<"
+                | "<="
+                | ">"
+                | ">="
+                | "eq"
+                | "ne"
+                | "lt"
+                | "gt"
+                | "le"
+                | "ge"
+                | "over"
+                | "until"
+        ) {
             self.at += 1;
         }
         self.skip_term();
-        while matches!(self.peek(), "&" | "|" | "^" | "<<" | ">>" | "and" | "or" | "xor" | "lshift" | "rshift" | "-" | ","
-            | "." | "==" | "!=" | "/" | "map" | "vmap" | ":")
-        {
+        while matches!(
+            self.peek(),
+            "&" | "|"
+                | "^"
+                | "<<"
+                | ">>"
+                | "and"
+                | "or"
+                | "xor"
+                | "lshift"
+                | "rshift"
+                | "-"
+                | ","
+                | "."
+                | "=="
+                | "!="
+                | "/"
+                | "map"
+                | "vmap"
+                | ":"
+        ) {
             self.at += 1;
             self.skip_term();
         }
@@ -196,7 +229,8 @@ impl Reader<'_, '_> {
         let log = self.logged.is_some() && !self.matches_after_log;
         if let (Some(at), true) = (&self.logged, self.matches_after_log) {
             // Logged before it was narrowed further: a rule of its own that only logs.
-            let rule = Rule { span: self.span.clone(), when: at.clone(), action: Action::Continue, log: true };
+            let rule =
+                Rule { span: self.span.clone(), when: at.clone(), action: Action::Continue, log: true };
             if self.out.iter().all(|r| r.action != Action::Continue) {
                 self.out.push(rule);
             }
@@ -238,7 +272,9 @@ impl Reader<'_, '_> {
                 self.finish(Action::Drop);
                 return Ok(true);
             }
-            "queue" => return Err(Trouble::NotModelled(Text::new("not-modelled-statement").arg("what", "queue"))),
+            "queue" => {
+                return Err(Trouble::NotModelled(Text::new("not-modelled-statement").arg("what", "queue")));
+            }
             "tproxy" | "fwd" => {
                 return Err(Trouble::NotModelled(Text::new("not-modelled-statement").arg("what", word)));
             }
@@ -268,7 +304,9 @@ impl Reader<'_, '_> {
             }
             "last" => {
                 self.cursor.at += 1;
-                while matches!(self.cursor.peek(), "used" | "never") || self.cursor.peek().starts_with(|c: char| c.is_ascii_digit()) {
+                while matches!(self.cursor.peek(), "used" | "never")
+                    || self.cursor.peek().starts_with(|c: char| c.is_ascii_digit())
+                {
                     self.cursor.at += 1;
                 }
             }
@@ -283,7 +321,12 @@ impl Reader<'_, '_> {
             }
             "dup" | "flow" => {
                 self.cursor.at += 1;
-                while !self.cursor.done() && !matches!(self.cursor.peek(), "accept" | "drop" | "return" | "counter" | "comment" | "log") {
+                while !self.cursor.done()
+                    && !matches!(
+                        self.cursor.peek(),
+                        "accept" | "drop" | "return" | "counter" | "comment" | "log"
+                    )
+                {
                     self.cursor.at += 1;
                 }
             }
@@ -319,7 +362,15 @@ impl Reader<'_, '_> {
     fn skip_words(&mut self, words: &[&str]) {
         while words.contains(&self.cursor.peek())
             || self.cursor.peek().ends_with("-unreachable")
-            || matches!(self.cursor.peek(), "admin-prohibited" | "no-route" | "host-prohibited" | "net-prohibited" | "reject-route" | "policy-fail")
+            || matches!(
+                self.cursor.peek(),
+                "admin-prohibited"
+                    | "no-route"
+                    | "host-prohibited"
+                    | "net-prohibited"
+                    | "reject-route"
+                    | "policy-fail"
+            )
         {
             self.cursor.at += 1;
         }
@@ -332,7 +383,10 @@ impl Reader<'_, '_> {
                 "prefix" | "level" | "group" | "snaplen" | "queue-threshold" => self.cursor.at += 2,
                 "flags" => {
                     self.cursor.at += 1;
-                    while matches!(self.cursor.peek(), "all" | "tcp" | "ip" | "skuid" | "ether" | "sequence" | "options" | ",") {
+                    while matches!(
+                        self.cursor.peek(),
+                        "all" | "tcp" | "ip" | "skuid" | "ether" | "sequence" | "options" | ","
+                    ) {
                         self.cursor.at += 1;
                     }
                 }
@@ -347,8 +401,25 @@ impl Reader<'_, '_> {
     /// Rates: whether a packet is within one depends on others.
     fn limit(&mut self, word: &str) {
         self.cursor.at += 1;
-        while matches!(self.cursor.peek(), "rate" | "over" | "until" | "burst" | "packets" | "bytes" | "kbytes" | "mbytes" | "used" | "name" | "/" | "second" | "minute" | "hour" | "day" | "week")
-            || self.cursor.peek().starts_with(|c: char| c.is_ascii_digit())
+        while matches!(
+            self.cursor.peek(),
+            "rate"
+                | "over"
+                | "until"
+                | "burst"
+                | "packets"
+                | "bytes"
+                | "kbytes"
+                | "mbytes"
+                | "used"
+                | "name"
+                | "/"
+                | "second"
+                | "minute"
+                | "hour"
+                | "day"
+                | "week"
+        ) || self.cursor.peek().starts_with(|c: char| c.is_ascii_digit())
         {
             let name = self.cursor.next() == "name";
             self.cursor.at += usize::from(name);
@@ -409,7 +480,12 @@ impl Reader<'_, '_> {
         let words = self.cursor.rest();
         let end = words.iter().position(|w| *w == "/");
         end.is_some_and(|end| {
-            words[..end].iter().all(|w| *w == "," || *w == "!=" || *w == "==" || super::values::value(&Selector::TcpFlags, w).is_some())
+            words[..end].iter().all(|w| {
+                *w == ","
+                    || *w == "!="
+                    || *w == "=="
+                    || super::values::value(&Selector::TcpFlags, w).is_some()
+            })
         })
     }
 
@@ -555,12 +631,17 @@ impl Reader<'_, '_> {
         let lone_port = redirect && addresses.is_none() && self.cursor.peek() != ":";
         if matches!(self.cursor.peek(), ":" | ".") || lone_port {
             self.cursor.at += usize::from(!lone_port);
-            let port = |text: &str| match super::values::value(&Selector::Port { protocol: None, field: Field::DestinationPort }, text) {
+            let port = |text: &str| match super::values::value(
+                &Selector::Port { protocol: None, field: Field::DestinationPort },
+                text,
+            ) {
                 Some(Value::Range(lo, _)) => Some(lo as u16),
                 _ => None,
             };
             let Some(lo) = port(self.cursor.next()) else {
-                return Err(self.cursor.bad(1, Text::new("nft-bad-value").arg("value", self.cursor.ahead(0))));
+                return Err(self
+                    .cursor
+                    .bad(1, Text::new("nft-bad-value").arg("value", self.cursor.ahead(0))));
             };
             let mut hi = lo;
             if self.cursor.peek() == "-" {
@@ -576,7 +657,8 @@ impl Reader<'_, '_> {
             return Ok(Translation::Redirect { ports });
         }
         if addresses.is_none() && ports.is_none() {
-            let text = Text::new("not-modelled-statement").arg("what", format!("dnat to {}", self.cursor.words.get(start).unwrap_or(&"")));
+            let text = Text::new("not-modelled-statement")
+                .arg("what", format!("dnat to {}", self.cursor.words.get(start).unwrap_or(&"")));
             return Err(Trouble::NotModelled(text));
         }
         Ok(Translation::Destination { addresses, ports })

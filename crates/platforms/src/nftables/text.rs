@@ -5,13 +5,81 @@ use tillgate_model::{Family, Ranges, addresses_text, format_ports};
 
 /// Words that may not be names: nft(8) keywords that have been seen to break files.
 const RESERVED: &[&str] = &[
-    "accept", "add", "all", "arp", "bridge", "burst", "chain", "comment", "continue", "counter", "create", "ct",
-    "delete", "device", "dnat", "drop", "dup", "element", "established", "fib", "filter", "flags", "flow",
-    "flush", "forward", "fwd", "goto", "group", "handle", "hook", "icmp", "inet", "input", "insert", "ip", "ip6",
-    "jump", "last", "limit", "list", "log", "map", "mark", "masquerade", "meta", "meter", "nat", "netdev",
-    "notrack", "output", "policy", "postrouting", "prerouting", "priority", "queue", "quota", "rate", "redirect",
-    "random", "reject", "related", "return", "rule", "set", "snat", "socket", "table", "tcp", "time", "timeout", "tproxy",
-    "type", "udp", "update", "vmap",
+    "accept",
+    "add",
+    "all",
+    "arp",
+    "bridge",
+    "burst",
+    "chain",
+    "comment",
+    "continue",
+    "counter",
+    "create",
+    "ct",
+    "delete",
+    "device",
+    "dnat",
+    "drop",
+    "dup",
+    "element",
+    "established",
+    "fib",
+    "filter",
+    "flags",
+    "flow",
+    "flush",
+    "forward",
+    "fwd",
+    "goto",
+    "group",
+    "handle",
+    "hook",
+    "icmp",
+    "inet",
+    "input",
+    "insert",
+    "ip",
+    "ip6",
+    "jump",
+    "last",
+    "limit",
+    "list",
+    "log",
+    "map",
+    "mark",
+    "masquerade",
+    "meta",
+    "meter",
+    "nat",
+    "netdev",
+    "notrack",
+    "output",
+    "policy",
+    "postrouting",
+    "prerouting",
+    "priority",
+    "queue",
+    "quota",
+    "rate",
+    "redirect",
+    "random",
+    "reject",
+    "related",
+    "return",
+    "rule",
+    "set",
+    "snat",
+    "socket",
+    "table",
+    "tcp",
+    "time",
+    "timeout",
+    "tproxy",
+    "type",
+    "udp",
+    "update",
+    "vmap",
 ];
 
 /// Names given out so far.
@@ -34,7 +102,8 @@ impl Names {
 
 /// A word of letters, digits and `_` that starts with a letter.
 pub fn slug(text: &str) -> String {
-    let word: String = text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    let word: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
     if word.starts_with(|c: char| c.is_ascii_alphabetic()) { word } else { format!("x{word}") }
 }
 
@@ -47,7 +116,11 @@ pub fn comment(text: &str) -> String {
             '"' => '\'',
             '\\' => '/',
             '$' | '@' if out.is_empty() => '_',
-            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => '?',
+            c if c.is_control()
+                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+            {
+                '?'
+            }
             c => c,
         };
         if out.len() + c.len_utf8() > 120 {

@@ -71,9 +71,11 @@ pub fn value(selector: &Selector, text: &str) -> Option<Value> {
             _ => number().filter(|n| *n <= 255),
         }
         .map(single),
-        Selector::Status | Selector::PacketType | Selector::FibType | Selector::FibReverse | Selector::Other(_) => {
-            Some(Value::Word(text.to_string()))
-        }
+        Selector::Status
+        | Selector::PacketType
+        | Selector::FibType
+        | Selector::FibReverse
+        | Selector::Other(_) => Some(Value::Word(text.to_string())),
     }
 }
 

@@ -1,5 +1,5 @@
 //! The examples, loaded.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::path::PathBuf;
 use tillgate_catalog::Library;
@@ -26,9 +26,11 @@ pub fn bistro() -> (Estate, Library) {
 }
 
 pub fn chain() -> (Estate, Library) {
-    let mut files = vec![("estate.toml", example("chain/estate.toml")), ("devices.csv", example("chain/devices.csv"))];
+    let mut files =
+        vec![("estate.toml", example("chain/estate.toml")), ("devices.csv", example("chain/devices.csv"))];
     files.push(("template.toml", example("chain/templates/standard-shop.toml")));
-    let mut sites: Vec<PathBuf> = std::fs::read_dir(example("chain/sites")).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut sites: Vec<PathBuf> =
+        std::fs::read_dir(example("chain/sites")).unwrap().map(|e| e.unwrap().path()).collect();
     sites.sort();
     files.extend(sites.into_iter().map(|p| ("site.toml", p)));
     estate(&files)

@@ -1,0 +1,15 @@
+#!/bin/sh
+# Every target for a number of seconds (60 without an argument). Needs cargo-fuzz; coverage needs unstable compiler flags.
+set -eu
+cd "$(dirname "$0")/.."
+seconds=${1:-60}
+for target in $(cargo fuzz list); do
+    mkdir -p "fuzz/corpus/$target"
+    case $target in
+        nft) cp examples/bistro/firewall.nft fuzz/corpus/nft/; awk '/^=CONFIG=/{n++;f=1;next}/^=PACKETS=/{f=0}f{print>("fuzz/corpus/nft/case" n)}' crates/platforms/tests/nftables/reading.txt ;;
+        estate) cp examples/bistro/estate.toml examples/chain/templates/*.toml fuzz/corpus/estate/ ;;
+        csv) cp examples/chain/devices.csv fuzz/corpus/csv/ ;;
+        catalog) cp catalogs/square.toml fuzz/corpus/catalog/ ;;
+    esac
+    RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none "$target" -- -max_total_time="$seconds" -timeout=10 -rss_limit_mb=4096 -max_len=8192
+done
