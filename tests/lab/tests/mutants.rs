@@ -78,9 +78,10 @@ fn in_scope(packet: &Packet, intent: &Intent) -> bool {
         (Side::Uplinks, Some(Side::Zone(b))) => declared(b, destination),
         (Side::Uplinks, Some(Side::Uplinks)) => false,
     };
+    let lease = if family == Family::V4 { (67, 68) } else { (547, 546) };
     let upstream = from == Side::Uplinks
         && packet.protocol == Protocol::UDP
-        && matches!((packet.source_port, packet.destination_port), (67, 68) | (547, 546));
+        && (packet.source_port, packet.destination_port) == lease;
     belongs && judged && !upstream && packet.state == State::New
 }
 
