@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
-for target in $(cargo fuzz list); do
+for target in $(cargo fuzz list | sort -r); do
     mkdir -p "fuzz/corpus/$target"
     case $target in
         nft) cp examples/bistro/firewall.nft fuzz/corpus/nft/; awk '/^=CONFIG=/{n++;f=1;next}/^=PACKETS=/{f=0}f{print>("fuzz/corpus/nft/case" n)}' crates/platforms/tests/nftables/reading.txt ;;

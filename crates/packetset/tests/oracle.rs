@@ -25,7 +25,9 @@ fn cube(rule: &Rule) -> Cube {
     let mut cube = Cube::all();
     for ((field, _), list) in FIELDS.iter().zip(&rule.0) {
         if let Some(list) = list {
-            cube = cube.with(*field, &Ranges::from_unsorted(list.clone())).expect("a range of the field is not empty");
+            cube = cube
+                .with(*field, &Ranges::from_unsorted(list.clone()))
+                .expect("a range of the field is not empty");
         }
     }
     cube

@@ -92,6 +92,21 @@ fn bad_input_is_an_error_with_a_place_and_no_panic() {
         assert!(ids.contains(&want), "{text}: {ids:?}");
         assert!(parsed.diagnostics.iter().all(|d| d.span.is_some()), "{text}");
     }
+    // Found by fuzzing: files that end in the middle of a command.
+    for text in [
+        "add rule",
+        "add element",
+        "add element inet t s {",
+        "table",
+        "table inet",
+        "add chain inet t",
+        "define",
+        "include",
+        "delete rule inet t",
+        "table inet t { set s {",
+    ] {
+        nftables::parse(&SourceFile::new("cut.nft", text), &[], &NoIncludes);
+    }
 }
 
 #[test]

@@ -285,7 +285,9 @@ pub fn probes(rules: &RuleSet, topology: &Topology, uplink: &str, random: &mut R
                 if belongs {
                     // Towards hosts of every segment: where nobody meant a rule to lead.
                     let inside = topology.inside(family);
-                    let hosts = addresses.iter().filter(|a| inside.contains(**a) && ranges(Field::Destination).contains(**a));
+                    let hosts = addresses
+                        .iter()
+                        .filter(|a| inside.contains(**a) && ranges(Field::Destination).contains(**a));
                     variants.extend(hosts.map(|host| {
                         let mut variant = base;
                         variant[1].1 = *host;

@@ -11,7 +11,8 @@ use tillgate_platforms::nftables;
 
 fn accepted(program: &str, arguments: &[&str]) {
     let done = Command::new(program).args(arguments).output();
-    let done = done.unwrap_or_else(|e| panic!("the test needs {program} (packages dnsmasq-base, chrony): {e}"));
+    let done =
+        done.unwrap_or_else(|e| panic!("the test needs {program} (packages dnsmasq-base, chrony): {e}"));
     let said = String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success(), "{program} {arguments:?}: {said}");
 }

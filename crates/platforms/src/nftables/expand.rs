@@ -162,6 +162,8 @@ impl Expander<'_> {
 
 /// The end of the statement that starts at `at`: a newline or `;` outside braces and parentheses.
 pub fn end_of_statement(files: &Files, tokens: &[Token], at: usize) -> usize {
+    // A reader may stand past the end of a file that was cut off.
+    let at = at.min(tokens.len());
     let mut depth = 0usize;
     for (offset, token) in tokens[at..].iter().enumerate() {
         match (token.tok, files.text(token)) {

@@ -27,6 +27,8 @@ pub struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub fn new(context: &'a Context<'a>, (from, to): (usize, usize)) -> Self {
+        let to = to.min(context.tokens.len());
+        let from = from.min(to);
         let words = context.tokens[from..to].iter().map(|t| context.files.text(t)).collect();
         Cursor { context, from, words, at: 0 }
     }
