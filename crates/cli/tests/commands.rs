@@ -425,6 +425,20 @@ fn expired_exceptions_become_excess() {
 }
 
 #[test]
+fn a_segment_without_a_gateway_still_renders() {
+    // The firewall's address in the office is not written down; whoever manages it sits there.
+    let folder = scratch("no-gateway");
+    let bistro = std::fs::read_to_string(example("bistro/estate.toml")).unwrap();
+    std::fs::write(folder.join("estate.toml"), bistro.replace("gateway = \"10.17.10.1\"\n", "")).unwrap();
+    let estate = folder.display().to_string();
+    let rendered = tillgate(&format!("render bistro --estate {estate}"), "");
+    assert_eq!(rendered.code, 0, "{}", rendered.err);
+    let verified = tillgate(&format!("verify bistro --estate {estate} --config -"), &rendered.out);
+    assert_eq!(verified.code, 0, "{}", verified.out);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn errors_of_use_exit_with_2_and_help_with_0() {
     assert_eq!(tillgate("frobnicate", "").code, 2);
     assert_eq!(tillgate("verify", "").code, 2);

@@ -261,7 +261,10 @@ impl<'a> Program<'a> {
             Some(topology) => {
                 let broadcasts = topology.zones.iter().filter_map(|z| z.broadcast());
                 let broadcasts: Ranges = broadcasts.map(|a| (a, a)).collect();
-                let hosts = topology.inside(family).subtract(&topology.gateways(family));
+                // Where the firewall's address in a segment is not written down, it may be any of them.
+                let known = topology.zones.iter().filter(|z| !z.gateway_ranges(family).is_empty());
+                let hosts = known.fold(Ranges::empty(), |all, z| all.union(&z.ranges(family)));
+                let hosts = hosts.subtract(&topology.gateways(family));
                 let hosts = if family == Family::V4 { hosts.subtract(&broadcasts) } else { hosts };
                 hosts.complement(family.max_address())
             }
