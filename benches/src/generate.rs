@@ -72,6 +72,22 @@ fn port(random: &mut Random, flavour: Flavour) -> Option<String> {
     }
 }
 
+/// `count` rules about other sites of the network (10.32.0.0/11), put before a rendered file's own.
+pub fn among(rendered: &str, count: usize) -> String {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut list = String::new();
+    for _ in 0..count {
+        let source = format!("10.{}.{}.{}", 32 + random.below(32), random.below(256), random.below(256));
+        let destination = prefix(&mut random, Flavour::Acl, false);
+        let destination =
+            if destination.is_empty() { String::new() } else { format!("ip daddr {destination} ") };
+        let port = port(&mut random, Flavour::Acl).unwrap_or_else(|| "1-65535".into());
+        let _ = writeln!(list, "\t\tip saddr {source} {destination}tcp dport {port} accept");
+    }
+    let mark = "hook forward priority filter; policy drop;\n";
+    rendered.replacen(mark, &format!("{mark}{list}"), 1)
+}
+
 /// How narrow a rule is: the bits it fixes, roughly.
 fn narrowness(words: &str) -> usize {
     let prefixes = words.split('/').skip(1).filter_map(|w| w.split(' ').next()?.parse::<usize>().ok());

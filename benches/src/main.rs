@@ -76,6 +76,18 @@ fn measure() {
             );
         }
     }
+    // A rule set that keeps to the site's plan: the rendered file, with rules about other sites before its own.
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/tillgate");
+    let rendered = Command::new(program).args(["render", "bistro", "-q", "--estate", &estate]).output();
+    let rendered = String::from_utf8(rendered.expect("tillgate renders").stdout).expect("rules are text");
+    for count in [1_000, 10_000] {
+        let file = folder.join("conforming.nft");
+        std::fs::write(&file, generate::among(&rendered, count)).expect("a rule set can be written");
+        let config = file.display().to_string();
+        let (time, peak) =
+            run(&["verify", "bistro", "--estate", &estate, "--config", &config].map(String::from), 5);
+        println!("{:<44} {:>10.1?} {:>7.1} MB", format!("{count} rules that keep to the plan"), time, peak);
+    }
     for count in [25, 10_000] {
         let fleet = folder.join(format!("fleet{count}"));
         generate::fleet(count, &fleet).expect("a fleet can be written");

@@ -35,6 +35,15 @@ impl Program<'_> {
     pub(crate) fn way(&mut self, way: Way, question: &Cube, within: Node) -> Node {
         let raw = self.hook(Hook::Prerouting, question, (i32::MIN, TRACK - 1));
         let early = self.hook(Hook::Prerouting, question, (TRACK, DSTNAT));
+        let pre = self.both(raw, early);
+        if !self.translates() {
+            // Dropped before routing, all of it: the rest of the way need not be known.
+            let inside = self.diagram.cube(question, 1, 0);
+            let dropped = self.diagram.choose(inside, pre, Node::leaf(0));
+            if !self.diagram.any(dropped, |v| v != 0 && !Outcomes(v).must_drop()) {
+                return self.diagram.choose(within, dropped, Node::leaf(0));
+            }
+        }
         let mut rest = self.after_tracking(way, question, within);
         let values = self.diagram.values(raw);
         if values.iter().any(|v| Outcomes(*v).untracked().0) {
@@ -51,7 +60,6 @@ impl Program<'_> {
                 rest = self.diagram.choose(must, untracked, part);
             }
         }
-        let pre = self.both(raw, early);
         self.both(pre, rest)
     }
 
@@ -83,11 +91,14 @@ impl Program<'_> {
             return Node::leaf(0);
         }
         let Some(mut view) = question.clone().at(Field::Translated, 0) else { return Node::leaf(0) };
-        if way == Way::Local
-            && let Some(narrowed) =
-                view.clone().with(Field::Destination, &self.local_destinations(family_of(question)))
-        {
-            view = narrowed;
+        // Only destinations that go this way: rules about all others need not be looked at.
+        let going = match way {
+            Way::Forward => self.forwarded_destinations(question),
+            _ => self.local_destinations(family_of(question)),
+        };
+        match view.with(Field::Destination, &going) {
+            Some(narrowed) => view = narrowed,
+            None => return Node::leaf(0),
         }
         let node = self.filters(way, &view);
         let node = self.diagram.choose(within, node, Node::leaf(0));
@@ -99,6 +110,22 @@ impl Program<'_> {
             }
             // The view fixes `Translated`, so nothing in the answer depends on it.
             None => node,
+        }
+    }
+
+    /// The destinations behind the egress interfaces of a question.
+    fn forwarded_destinations(&self, question: &Cube) -> Ranges {
+        let family = family_of(question);
+        let (Some(topology), Some(outputs)) = (self.topology, question.ranges(Field::Output)) else {
+            return Ranges::full(family.max_address());
+        };
+        let leaves = |name: &String| outputs.contains(self.universe.interface(name));
+        let zones = topology.zones.iter().filter(|z| leaves(&z.interface));
+        let inside = zones.fold(Ranges::empty(), |all, z| all.union(&z.ranges(family)));
+        let inside = inside.subtract(&topology.gateways(family));
+        match topology.uplinks.iter().any(leaves) {
+            true => inside.union(&topology.inside(family).complement(family.max_address())),
+            false => inside,
         }
     }
 
