@@ -107,7 +107,8 @@ pub fn table(output: &Output<'_>, header: &[String], rows: &[Vec<String>]) -> St
     } else {
         table.load_style(presets::NOTHING);
     }
-    table.set_header(header.iter().map(|h| output.bold(h)));
+    // No styling here: the table measures its cells as they are.
+    table.set_header(header);
     for row in rows {
         table.add_row(row.iter().map(|c| shown(c)));
     }
