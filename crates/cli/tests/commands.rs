@@ -425,6 +425,38 @@ fn expired_exceptions_become_excess() {
 }
 
 #[test]
+fn what_breaks_the_plan_in_roundabout_ways_does_not_hold() {
+    let bistro = example("bistro");
+    let rendered = tillgate(&format!("render bistro --estate {bistro}"), "").out;
+    let forward = "type filter hook forward priority filter; policy drop;\n";
+    let table = |chain: &str| format!("{rendered}table inet more {{\n{chain}\n}}\n");
+    let cases = [
+        // IPv6 from a segment that has none.
+        (
+            rendered.replacen(
+                forward,
+                &format!("{forward}\t\tiifname \"eth1.20\" oifname \"eth0\" meta nfproto ipv6 accept\n"),
+                1,
+            ),
+            1,
+        ),
+        // Payments sent to somebody else.
+        (
+            table(
+                "chain p { type nat hook prerouting priority dstnat; iifname \"eth1.20\" tcp dport 443 dnat ip to 203.0.113.66:443\n}",
+            ),
+            1,
+        ),
+        // Payments exempt from tracking: never translated, and answers are not established.
+        (table("chain r { type filter hook prerouting priority raw; tcp dport 443 notrack\n}"), 3),
+    ];
+    for (config, code) in cases {
+        let done = tillgate(&format!("verify bistro --estate {bistro} --config -"), &config);
+        assert_eq!(done.code, code, "{}", done.out);
+    }
+}
+
+#[test]
 fn a_segment_without_a_gateway_still_renders() {
     // The firewall's address in the office is not written down; whoever manages it sits there.
     let folder = scratch("no-gateway");

@@ -101,6 +101,10 @@ impl Judge<'_> {
         let topology = &self.intent.topology;
         let unrouted = if to == To::Firewall { Ranges::empty() } else { never_forwarded(family) };
         let own = match from {
+            // Without a subnet of the family nothing of it may leave the segment, whatever it calls itself.
+            From::Zone(at) if topology.zones[*at].ranges(family).is_empty() && to != To::Firewall => {
+                topology.inside(family).complement(family.max_address())
+            }
             From::Zone(at) => topology.zones[*at].ranges(family).subtract(&topology.gateways(family)),
             From::Uplink(_) => topology.inside(family).complement(family.max_address()),
             From::Foreign(_) => Ranges::full(family.max_address()),

@@ -136,7 +136,9 @@ impl<'a> Judge<'a> {
             let node = match flow.path {
                 Path::Forward { .. } => {
                     let routing = self.program.routing(flow.family);
+                    self.program.untranslated_only = true;
                     let forwarded = self.ask(Way::Forward, &question, routing);
+                    self.program.untranslated_only = false;
                     if self.program.translates() {
                         // Answered by the firewall itself when it redirects the service to its own.
                         let local = question.clone().without(Field::Output);
@@ -155,7 +157,9 @@ impl<'a> Judge<'a> {
                 }
                 return true;
             }
-            if let Some(finding) = self.replies(flow, &question, output.as_deref()) {
+            let finding =
+                self.untracked(flow, &question).or_else(|| self.replies(flow, &question, output.as_deref()));
+            if let Some(finding) = finding {
                 if report {
                     self.findings.push(finding);
                 }
@@ -219,6 +223,29 @@ impl<'a> Judge<'a> {
         let text = if narrowed { text("finding-flow-narrowed") } else { text("finding-flow-undecided") };
         let shown = self.show(&cube);
         Some(self.with_evidence(Finding::new(id, subject, text).proof(Proof::Possible), &shown))
+    }
+
+    /// A flow exempt from tracking is never translated on its way out, and its answers are not established:
+    /// whether they arrive is not known here.
+    fn untracked(&mut self, flow: &Flow, question: &Cube) -> Option<Finding> {
+        let raw = self.program.hook(Hook::Prerouting, question, (i32::MIN, -201));
+        let inside = self.program.diagram.cube(question, 1, 0);
+        let raw = self.program.diagram.choose(inside, raw, Node::leaf(0));
+        let exempt = |v: u32| v != 0 && Outcomes(v).untracked().0;
+        let (cube, _) = self.program.diagram.paths(raw, exempt, 1).into_iter().next()?;
+        let subject = Subject {
+            device: flow.device.clone(),
+            requirement: Some(flow.requirement.clone()),
+            segment: self.segment_of(flow),
+            peer: None,
+        };
+        let text = Text::new("finding-reply-not-permitted")
+            .arg("source", &flow.source_text)
+            .arg("service", service_text(flow))
+            .arg("destination", &flow.destination_text);
+        let shown = self.show(&cube);
+        let finding = Finding::new(FindingId::ReplyNotPermitted, subject, text).proof(Proof::Possible);
+        Some(self.with_evidence(finding, &shown))
     }
 
     /// Answers come back: in the state established, the other way round; and the flow's own later packets pass.

@@ -74,6 +74,7 @@ impl Program<'_> {
             let mut possible = Node::leaf(0);
             for step in steps {
                 let one = match step {
+                    Step::To(Translation::Destination { .. }) if self.untranslated_only => Node::leaf(0),
                     Step::To(translation) => self.translated(way, question, within, &translation),
                     Step::Drop => Node::leaf(Outcomes::of(Exit::Drop, 0).0),
                     Step::Unknown => Node::leaf(ANYTHING),

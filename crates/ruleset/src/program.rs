@@ -22,6 +22,8 @@ pub struct Program<'a> {
     /// How often a chain is called; one called once is compiled inside its caller's match.
     calls: Vec<u32>,
     pub(crate) diagram: Diagram,
+    /// Asked about a flow, a packet that is sent elsewhere does not count as having arrived.
+    pub(crate) untranslated_only: bool,
     /// Rules set aside: their acceptance counts as marked.
     pub(crate) marked: FxHashSet<RuleId>,
 }
@@ -55,6 +57,7 @@ impl<'a> Program<'a> {
             chains,
             calls,
             diagram: Diagram::new(),
+            untranslated_only: false,
             marked: FxHashSet::default(),
         }
     }

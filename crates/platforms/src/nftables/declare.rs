@@ -22,6 +22,8 @@ pub struct Table {
 pub struct Chain {
     pub name: String,
     pub base: Option<Base>,
+    /// The policy statement, wherever it stands and however often the chain is declared: drop or not, and where.
+    policy: Option<(bool, Range)>,
     pub rules: Vec<Range>,
     pub head: Range,
 }
@@ -210,7 +212,7 @@ impl<'a> Reader<'a> {
         if let Some(at) = chains.iter().position(|c| c.name == name) {
             return at;
         }
-        chains.push(Chain { name: name.into(), base: None, rules: Vec::new(), head });
+        chains.push(Chain { name: name.into(), base: None, policy: None, rules: Vec::new(), head });
         chains.len() - 1
     }
 
@@ -287,13 +289,14 @@ impl<'a> Reader<'a> {
         if !HOOKS.contains(hook) || !["filter", "nat", "route"].contains(kind) {
             return self.error((start, end), Text::new("nft-base-chain"));
         }
+        let known = self.tables[table].chains[chain].policy;
         self.tables[table].chains[chain].base = Some(Base {
             kind: kind.to_string(),
             hook: hook.to_string(),
             priority,
             devices,
-            drop: false,
-            policy: (start, end),
+            drop: known.is_some_and(|(drop, _)| drop),
+            policy: known.map_or((start, end), |(_, range)| range),
         });
     }
 
@@ -302,7 +305,9 @@ impl<'a> Reader<'a> {
         if !matches!(word, "accept" | "drop") {
             return self.error((start, end), Text::new("nft-policy"));
         }
-        if let Some(base) = &mut self.tables[table].chains[chain].base {
+        let chain = &mut self.tables[table].chains[chain];
+        chain.policy = Some((word == "drop", (start, end)));
+        if let Some(base) = &mut chain.base {
             base.drop = word == "drop";
             base.policy = (start, end);
         }

@@ -83,6 +83,7 @@ impl<'a> Cursor<'a> {
         let mut depth = 0;
         while !self.done() {
             match self.next() {
+                "{" if depth > 64 => return Err(self.bad(1, Text::new("nft-expected-value"))),
                 "{" => depth += 1,
                 "}" => depth -= 1,
                 _ => {}
