@@ -511,8 +511,7 @@ impl Reader<'_, '_> {
         for (values, data) in ordered {
             let saved = std::mem::replace(&mut self.cursor, Cursor::new(self.context, *data));
             let action = self.verdict();
-            let after = std::mem::replace(&mut self.cursor, saved);
-            drop(after);
+            self.cursor = saved;
             let action = action?;
             let Some(when) = self.element_match(list, values) else { continue };
             self.push(when, action);
@@ -531,10 +530,9 @@ impl Reader<'_, '_> {
         let pattern = |name: &String| InterfaceMatch { patterns: vec![name.clone()], negate: false };
         when.input.extend(part.input.as_ref().map(pattern));
         when.output.extend(part.output.as_ref().map(pattern));
-        if let ([selector @ (Selector::FibType | Selector::PacketType)], [Value::Word(word)]) = (list, values)
+        if let ([Selector::FibType | Selector::PacketType], [Value::Word(word)]) = (list, values)
             && let Some(special) = super::select::fib_type(word)
         {
-            let _ = selector;
             when.terms.push(Term::Special(special, false));
         } else if doubt {
             when.doubts.push(Text::new("not-modelled-match").arg("what", "vmap"));
