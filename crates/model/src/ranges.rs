@@ -94,6 +94,12 @@ impl Ranges {
         false
     }
 
+    /// Whether a value from `lo` to `hi` is in the set.
+    pub fn meets_span(&self, lo: u128, hi: u128) -> bool {
+        let at = self.0.partition_point(|r| r.1 < lo);
+        self.0.get(at).is_some_and(|r| r.0 <= hi)
+    }
+
     /// The values in either set.
     pub fn union(&self, other: &Self) -> Self {
         Self::from_unsorted(self.0.iter().chain(&other.0).copied().collect())

@@ -304,7 +304,7 @@ impl Diagram {
             let mut next = 0u128;
             let mut result: Option<Node> = None;
             for (hi, child) in list {
-                if ranges.meets(&Ranges::span(next, hi)) {
+                if ranges.meets_span(next, hi) {
                     result = Some(match result {
                         None => child,
                         Some(sofar) => self.zip(sofar, child, op),
@@ -351,71 +351,138 @@ impl Diagram {
     }
 
     /// Whether some point has a value that satisfies `want`.
-    pub fn any(&self, node: Node, want: impl Fn(u32) -> bool + Copy) -> bool {
-        !self.paths(node, want, 1).is_empty()
+    pub fn any(&self, node: Node, want: impl Fn(u32) -> bool) -> bool {
+        Search::new(self, &Cube::all(), want, |_| true).reaches(node)
     }
 
     /// Up to `limit` disjoint cubes whose points all have one value that satisfies `want`, with that value,
     /// in a fixed order. Each is one path through the diagram.
-    pub fn paths(&self, node: Node, want: impl Fn(u32) -> bool + Copy, limit: usize) -> Vec<(Cube, u32)> {
-        let mut live = FxHashMap::default();
+    pub fn paths(&self, node: Node, want: impl Fn(u32) -> bool, limit: usize) -> Vec<(Cube, u32)> {
         let mut out = Vec::new();
-        self.walk(node, want, limit, &mut Cube::all(), &mut live, &mut out);
+        Search::new(self, &Cube::all(), want, |_| true).walk(node, limit, &Cube::all(), &mut out);
         out
     }
 
-    fn reaches(
-        &self,
-        node: Node,
-        want: impl Fn(u32) -> bool + Copy,
-        live: &mut FxHashMap<Node, bool>,
-    ) -> bool {
-        if let Some(value) = node.value() {
-            return want(value);
-        }
-        if let Some(&known) = live.get(&node) {
+    /// One path within a cube to a value that satisfies `want`.
+    pub fn path_within(&self, node: Node, within: &Cube, want: impl Fn(u32) -> bool) -> Option<(Cube, u32)> {
+        let mut out = Vec::new();
+        Search::new(self, within, want, |_| true).walk(node, 1, &Cube::all(), &mut out);
+        out.pop()
+    }
+
+    /// For every node from here on, the union of the marks of the leaves it leads to.
+    pub fn marks(&self, node: Node, mark: impl Fn(u32) -> u64) -> Marks {
+        let mut marks = FxHashMap::default();
+        self.mark(node, &mark, &mut marks);
+        Marks(marks)
+    }
+
+    fn mark(&self, node: Node, mark: &impl Fn(u32) -> u64, marks: &mut FxHashMap<Node, u64>) -> u64 {
+        if let Some(&known) = marks.get(&node) {
             return known;
         }
-        let found = self.edges(self.inner[node.0 as usize]).iter().any(|e| self.reaches(e.1, want, live));
-        live.insert(node, found);
+        let union = match node.value() {
+            Some(value) => mark(value),
+            None => self
+                .edges(self.inner[node.0 as usize])
+                .iter()
+                .fold(0, |union, edge| union | self.mark(edge.1, mark, marks)),
+        };
+        marks.insert(node, union);
+        union
+    }
+
+    /// One path within a cube to a leaf with a mark, if there is any; its points all have the value beside it.
+    pub fn marked_path(&self, node: Node, within: &Cube, marks: &Marks, mark: u64) -> Option<(Cube, u32)> {
+        let leads = |node: Node| marks.of(node) & mark != 0;
+        let mut out = Vec::new();
+        Search::new(self, within, |v| leads(Node::leaf(v)), leads).walk(node, 1, &Cube::all(), &mut out);
+        out.pop()
+    }
+}
+
+/// What the leaves below a diagram's nodes are marked with.
+pub struct Marks(FxHashMap<Node, u64>);
+
+impl Marks {
+    /// The marks of all leaves below a node.
+    pub fn of(&self, node: Node) -> u64 {
+        self.0.get(&node).copied().unwrap_or(0)
+    }
+}
+
+/// A search for leaves within a cube, never below nodes that the guide rules out.
+struct Search<'a, W, G> {
+    diagram: &'a Diagram,
+    within: &'a Cube,
+    want: W,
+    guide: G,
+    /// Whether a node leads to what is wanted; a cube narrows each field by itself, so this depends on nothing else.
+    live: FxHashMap<Node, bool>,
+}
+
+impl<'a, W: Fn(u32) -> bool, G: Fn(Node) -> bool> Search<'a, W, G> {
+    fn new(diagram: &'a Diagram, within: &'a Cube, want: W, guide: G) -> Self {
+        Search { diagram, within, want, guide, live: FxHashMap::default() }
+    }
+
+    fn reaches(&mut self, node: Node) -> bool {
+        if let Some(value) = node.value() {
+            return (self.want)(value);
+        }
+        if !(self.guide)(node) {
+            return false;
+        }
+        if let Some(&known) = self.live.get(&node) {
+            return known;
+        }
+        let (diagram, inner) = (self.diagram, self.diagram.inner[node.0 as usize]);
+        let limit = self.within.ranges(inner.field);
+        let mut next = 0u128;
+        let mut found = false;
+        for &(hi, child) in diagram.edges(inner) {
+            let open = limit.is_none_or(|ranges| ranges.meets_span(next, hi));
+            if open && self.reaches(child) {
+                found = true;
+                break;
+            }
+            next = hi.saturating_add(1);
+        }
+        self.live.insert(node, found);
         found
     }
 
-    fn walk(
-        &self,
-        node: Node,
-        want: impl Fn(u32) -> bool + Copy,
-        limit: usize,
-        sofar: &mut Cube,
-        live: &mut FxHashMap<Node, bool>,
-        out: &mut Vec<(Cube, u32)>,
-    ) {
-        if out.len() >= limit {
+    fn walk(&mut self, node: Node, limit: usize, sofar: &Cube, out: &mut Vec<(Cube, u32)>) {
+        if out.len() >= limit || !self.reaches(node) {
             return;
         }
         if let Some(value) = node.value() {
-            if want(value) {
-                out.push((sofar.clone(), value));
-            }
+            // Fields that no node on the path looks at are still limited by the cube.
+            out.extend(sofar.intersect(self.within).map(|cube| (cube, value)));
             return;
         }
-        if !self.reaches(node, want, live) {
-            return;
-        }
-        let inner = self.inner[node.0 as usize];
+        let inner = self.diagram.inner[node.0 as usize];
         // Edges to the same child are one range set, so that a path is as wide as it can be.
         let mut children: Vec<(Node, Vec<(u128, u128)>)> = Vec::new();
         let mut next = 0u128;
-        for &(hi, child) in self.edges(inner) {
+        for &(hi, child) in self.diagram.edges(inner) {
             match children.iter_mut().find(|(c, _)| *c == child) {
                 Some((_, list)) => list.push((next, hi)),
                 None => children.push((child, vec![(next, hi)])),
             }
             next = hi.saturating_add(1);
         }
+        let limits = self.within.ranges(inner.field);
         for (child, list) in children {
-            if let Some(mut narrowed) = sofar.clone().with(inner.field, &Ranges::from_unsorted(list)) {
-                self.walk(child, want, limit, &mut narrowed, live, out);
+            if !self.reaches(child) {
+                continue;
+            }
+            let mut ranges = Ranges::from_unsorted(list);
+            if let Some(limits) = limits {
+                ranges = ranges.intersect(limits);
+            }
+            if let Some(narrowed) = sofar.clone().with(inner.field, &ranges) {
+                self.walk(child, limit, &narrowed, out);
             }
         }
     }

@@ -9,5 +9,5 @@ mod diagram;
 mod field;
 
 pub use cube::{Cube, Point};
-pub use diagram::{Diagram, Node, Pick};
+pub use diagram::{Diagram, Marks, Node, Pick};
 pub use field::Field;

@@ -4,7 +4,7 @@ use crate::allowed::{allowed_cubes, never_excess};
 use crate::judge::{Judge, Shown};
 use crate::outcome::Outcomes;
 use crate::path::{Way, family_of};
-use crate::program::RuleId;
+use crate::program::{Program, RuleId};
 use crate::rules::{Action, Hook, Kind};
 use crate::trace::span_of;
 use crate::witness;
@@ -13,7 +13,7 @@ use tillgate_estate::Role;
 use tillgate_model::{
     Decision, Evidence, Family, Finding, FindingId, Proof, Protocol, Ranges, State, Subject, Text,
 };
-use tillgate_packetset::{Cube, Field, Node};
+use tillgate_packetset::{Cube, Field, Marks, Node};
 
 /// Rules reported per pair of sides before the rest is summed up: more than a person reads.
 const MOST_RULES: usize = 32;
@@ -56,12 +56,19 @@ fn never_forwarded(family: Family) -> Ranges {
     }
 }
 
-/// A question with its answer.
-struct Asked<'q> {
-    way: Way,
-    question: &'q Cube,
-    within: Node,
-    node: Node,
+/// What one rule permits of an answer.
+struct Share<'m> {
+    answer: Node,
+    marks: &'m Marks,
+    /// The mark of what it may permit, and of what it does.
+    may: u64,
+    must: u64,
+}
+
+/// Boxes in the order in which people want examples: TCP, UDP, anything.
+fn plain_views() -> [Cube; 3] {
+    let of = |protocol: Protocol| Cube::all().at(Field::Protocol, protocol.0 as u128).unwrap_or_default();
+    [of(Protocol::TCP), of(Protocol::UDP), Cube::all()]
 }
 
 impl Judge<'_> {
@@ -197,6 +204,7 @@ impl Judge<'_> {
         local.extend(quiet.iter().cloned());
         let mut found: BTreeMap<(String, To, RuleId), Finding> = BTreeMap::new();
         let mut silent: BTreeMap<RuleId, Finding> = BTreeMap::new();
+        self.program.attributed = true;
         for (from, to, family) in self.pairs() {
             let Some(scope) = self.scope(&from, to, family) else { continue };
             let sources = self.sources(&from, to, family);
@@ -213,9 +221,10 @@ impl Judge<'_> {
                     true => self.ask(way, &question, within),
                     false => self.program.diagram.choose(within, node, Node::leaf(0)),
                 };
-                self.pair(&from, to, &question, within, start, &mut found);
+                self.pair(&from, to, start, &mut found);
             }
         }
+        self.program.attributed = false;
         self.findings.extend(found.into_values());
         self.findings.extend(silent.into_values());
     }
@@ -239,67 +248,65 @@ impl Judge<'_> {
         out
     }
 
+    /// One finding for each rule that permits something of an answer.
     fn pair(
         &mut self,
         from: &From,
         to: To,
-        question: &Cube,
-        within: Node,
-        start: Node,
+        answer: Node,
         found: &mut BTreeMap<(String, To, RuleId), Finding>,
     ) {
-        let way = if to == To::Firewall { Way::Local } else { Way::Forward };
-        // Each with a packet that shows it.
-        let mut rules: BTreeMap<RuleId, (Cube, u32)> = BTreeMap::new();
-        let mut more = None;
-        let unmarked = |v: u32| Outcomes(v).may_accept_unmarked();
-        let mut node = start;
-        // Each round finds rules that permit something no round before has accounted for.
-        while self.program.diagram.any(node, unmarked) {
-            let before = rules.len();
-            let mut rest = node;
-            while rules.len() < MOST_RULES {
-                let paths = self.program.diagram.paths(rest, unmarked, 24);
-                if paths.is_empty() {
-                    break;
-                }
-                let mut taken = Vec::new();
-                for (cube, value) in paths {
-                    match self.show(&cube).trace.decider {
-                        // Its whole box goes at once; what an earlier rule in it decides turns up in the next round.
-                        Some(rule) => {
-                            if rules.insert(rule, (cube.clone(), value)).is_none() {
-                                taken.extend(self.boxes(rule, &cube));
-                            }
-                        }
-                        None => more = more.or(Some((cube.clone(), value))),
-                    }
-                    taken.push(cube);
-                }
-                let taken = self.program.diagram.union(&taken);
-                rest = self.program.diagram.choose(taken, Node::leaf(0), rest);
-            }
-            if rules.len() == before || rules.len() >= MOST_RULES {
-                more = more.or(self.plain_path(node, unmarked));
-                break;
-            }
-            self.program.marked.extend(rules.keys().copied());
-            node = self.ask(way, question, within);
-        }
-        self.program.marked.clear();
-        for (rule, witness) in rules {
-            let finding =
-                self.classify(from, to, rule, witness, &Asked { way, question, within, node: start });
-            if let Some(finding) = finding {
-                let key = (self.name(from), to, rule);
-                let known = found.entry(key).or_insert_with(|| finding.clone());
-                // Proved in one family or on one uplink is proved.
-                if finding.proof < known.proof {
-                    *known = finding;
-                }
+        let mut rules: Vec<RuleId> = Vec::new();
+        let mut rest = false;
+        for value in self.program.diagram.values(answer).into_iter().map(Outcomes).filter(|v| v.may_accept())
+        {
+            match self.program.decider(value) {
+                Some(rule) => rules.push(rule),
+                None => rest = true,
             }
         }
-        if let Some((cube, value)) = more {
+        rules.sort_unstable();
+        rules.dedup();
+        rest |= rules.len() > MOST_RULES;
+        rules.truncate(MOST_RULES);
+        // Bit n: rule n may permit it; bit 32 + n: it does.
+        let mark = |program: &Program<'_>, value: u32| {
+            let outcomes = Outcomes(value);
+            let at = program.decider(outcomes).map(|rule| rules.binary_search(&rule));
+            match at {
+                _ if !outcomes.may_accept() => 0,
+                Some(Ok(at)) => 1u64 << at | u64::from(outcomes.must_accept()) << (at + 32),
+                _ => 0,
+            }
+        };
+        let marks = self.program.diagram.marks(answer, |v| mark(&self.program, v));
+        // Nothing is left of a rule that is right but for its source once the intent's flows may come from anywhere.
+        let elsewhere = match from {
+            From::Zone(at) if self.is_pos(*at) => {
+                let cubes = allowed_cubes(self.intent, &self.program.universe, to == To::Firewall);
+                let anywhere: Vec<Cube> = cubes.into_iter().map(|c| c.without(Field::Source)).collect();
+                let anywhere = self.program.diagram.union(&anywhere);
+                let other = self.program.diagram.choose(anywhere, Node::leaf(0), answer);
+                self.program.diagram.marks(other, |v| mark(&self.program, v)).of(other)
+            }
+            _ => u64::MAX,
+        };
+        for (at, &rule) in rules.iter().enumerate() {
+            let share = Share { answer, marks: &marks, may: 1 << at, must: 1 << (at + 32) };
+            let Some(finding) = self.classify(from, to, rule, &share, elsewhere & share.may == 0) else {
+                continue;
+            };
+            let known = found.entry((self.name(from), to, rule)).or_insert_with(|| finding.clone());
+            // Proved in one family or on one uplink is proved.
+            if finding.proof < known.proof {
+                *known = finding;
+            }
+        }
+        if !rest {
+            return;
+        }
+        let other = |v: u32| Outcomes(v).may_accept() && mark(&self.program, v) == 0;
+        if let Some((cube, value)) = self.plain_path(answer, other) {
             let proof = if Outcomes(value).must_accept() { Proof::Proved } else { Proof::Possible };
             let shown = self.show(&cube);
             // Without any chain at the hook nothing decides, and everything passes.
@@ -316,40 +323,10 @@ impl Judge<'_> {
         }
     }
 
-    /// The boxes that hold everything a rule can decide; `whole` where they are not to be had.
-    fn boxes(&self, (chain, index): RuleId, whole: &Cube) -> Vec<Cube> {
-        let bound = self.program.chains[chain].iter().find(|b| b.index == index);
-        match bound {
-            Some(bound) if !self.program.translates() => {
-                // What the rule sees as "no interface" and "before tracking" is not what the question calls so.
-                let seen = |c: &Cube| {
-                    c.clone()
-                        .without(Field::State)
-                        .without(Field::Translated)
-                        .without(Field::Output)
-                        .without(Field::Input)
-                };
-                bound.cubes.iter().map(seen).collect()
-            }
-            _ => vec![whole.clone()],
-        }
-    }
-
     /// A path for people: TCP before UDP before anything else.
-    fn plain_path(&mut self, node: Node, want: impl Fn(u32) -> bool + Copy) -> Option<(Cube, u32)> {
-        for protocol in [Some(Protocol::TCP), Some(Protocol::UDP), None] {
-            let cube = match protocol {
-                Some(p) => Cube::all().at(Field::Protocol, p.0 as u128)?,
-                None => Cube::all(),
-            };
-            let inside = self.program.diagram.cube(&cube, 1, 0);
-            let part = self.program.diagram.choose(inside, node, Node::leaf(0));
-            if let Some(found) = self.program.diagram.paths(part, |v| v != 0 && want(v), 1).into_iter().next()
-            {
-                return Some(found);
-            }
-        }
-        None
+    fn plain_path(&self, node: Node, want: impl Fn(u32) -> bool + Copy) -> Option<(Cube, u32)> {
+        let diagram = &self.program.diagram;
+        plain_views().iter().find_map(|view| diagram.path_within(node, view, want))
     }
 
     fn to_name(&self, to: To) -> String {
@@ -372,88 +349,34 @@ impl Judge<'_> {
         }
     }
 
-    /// A box of a region that a rule decides a packet of, if one of a few tries hits it.
-    fn tried(&self, rule: RuleId, region: Node, want: fn(u32) -> bool) -> Option<(Cube, u32)> {
-        let paths = self.program.diagram.paths(region, want, 8);
-        paths.into_iter().find(|(cube, _)| self.show(cube).trace.decider == Some(rule))
-    }
-
-    /// A box that a rule certainly decides some packet of, within a region of an answer: by trying packets,
-    /// and exactly where trying finds none.
-    fn decided(
-        &mut self,
-        rule: RuleId,
-        asked: &Asked<'_>,
-        region: Node,
-        want: fn(u32) -> bool,
-    ) -> Option<(Cube, u32)> {
-        if !self.program.diagram.any(region, want) {
-            return None;
-        }
-        if let Some(found) = self.tried(rule, region, want) {
-            return Some(found);
-        }
-        // Everything the rule decides carries its mark, in its own box, which is the smaller question.
-        let mut share = Node::leaf(0);
-        self.program.marked.insert(rule);
-        for part in self.boxes(rule, asked.question) {
-            if let Some(narrow) = asked.question.intersect(&part) {
-                let node = self.ask(asked.way, &narrow, asked.within);
-                share = self.program.diagram.zip(share, node, |a, b| a | b);
-            }
-        }
-        self.program.marked.clear();
-        let marked = |v: u32| v >> 8 & 0xf != 0;
-        let share = self.program.diagram.map(share, |v| u32::from(marked(v)));
-        let exact = self.program.diagram.choose(share, region, Node::leaf(0));
-        self.program.diagram.paths(exact, want, 1).into_iter().next()
-    }
-
-    /// The finding for one rule that permits some of the packets of an answer.
+    /// The finding for one rule by its share of an answer.
     fn classify(
-        &mut self,
+        &self,
         from: &From,
         to: To,
         rule: RuleId,
-        witness: (Cube, u32),
-        asked: &Asked<'_>,
+        share: &Share<'_>,
+        only_source: bool,
     ) -> Option<Finding> {
-        let own = self.boxes(rule, asked.question);
-        let own = self.program.diagram.union(&own);
-        let held = self.program.diagram.choose(own, asked.node, Node::leaf(0));
-        let narrowed = |judge: &mut Self, cube: Option<Cube>| {
-            let Some(cube) = cube else { return Node::leaf(0) };
-            let inside = judge.program.diagram.cube(&cube, 1, 0);
-            judge.program.diagram.choose(inside, held, Node::leaf(0))
-        };
-        let may: fn(u32) -> bool = |v| v != 0 && Outcomes(v).may_accept();
-        let must: fn(u32) -> bool = |v| v != 0 && Outcomes(v).must_accept();
-        let tcp = Cube::all().at(Field::Protocol, Protocol::TCP.0 as u128);
-        let udp = Cube::all().at(Field::Protocol, Protocol::UDP.0 as u128);
+        let diagram = &self.program.diagram;
+        let path = |within: &Cube, mark: u64| diagram.marked_path(share.answer, within, share.marks, mark);
         let ports: Ranges = MANAGEMENT_PORTS.iter().map(|p| (*p as u128, *p as u128)).collect();
-        let managing = narrowed(self, tcp.clone().and_then(|c| c.with(Field::DestinationPort, &ports)));
-        let managed = if to == To::Firewall { self.decided(rule, asked, managing, may) } else { None };
-        // Right but for its source: nothing is left once the intent's flows may come from anywhere.
-        let pos = matches!(from, From::Zone(at) if self.is_pos(*at));
-        let only_source = pos && {
-            let cubes = allowed_cubes(self.intent, &self.program.universe, to == To::Firewall);
-            let anywhere: Vec<Cube> = cubes.into_iter().map(|c| c.without(Field::Source)).collect();
-            let anywhere = self.program.diagram.union(&anywhere);
-            let other = self.program.diagram.choose(anywhere, Node::leaf(0), held);
-            self.decided(rule, asked, other, may).is_none()
-        };
+        let management = Cube::all()
+            .at(Field::Protocol, Protocol::TCP.0 as u128)
+            .and_then(|c| c.with(Field::DestinationPort, &ports))?;
+        let managed = if to == To::Firewall { path(&management, share.may) } else { None };
         let any_any = self.is_any_any(rule);
         let id = match (from, to) {
             (_, To::Zone(_)) => self.id_of_pair(from, to),
             (_, To::Firewall) if managed.is_some() => FindingId::ManagementExposed,
             (_, To::Uplinks) if any_any => FindingId::RuleAnyAny,
-            _ if pos && only_source => FindingId::SourceTooWide,
+            _ if only_source => FindingId::SourceTooWide,
             _ => FindingId::ExcessPermit,
         };
         // Show what a person fears first: management for management, certain before possible, TCP before others.
-        let (tcp, udp) = (narrowed(self, tcp), narrowed(self, udp));
-        let certain = [tcp, udp, held].into_iter().find_map(|view| self.tried(rule, view, must));
-        let (cube, value) = managed.or(certain).unwrap_or(witness);
+        let views = plain_views();
+        let certain = || views.iter().find_map(|view| path(view, share.must));
+        let (cube, value) = managed.or_else(certain).or_else(|| path(&Cube::all(), share.may))?;
         let proof = if Outcomes(value).must_accept() { Proof::Proved } else { Proof::Possible };
         let shown = self.show(&cube);
         let message = match id {

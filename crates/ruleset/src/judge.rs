@@ -2,7 +2,7 @@
 
 use crate::allowed::interfaces;
 use crate::outcome::Outcomes;
-use crate::path::Way;
+use crate::path::{Way, either};
 use crate::program::Program;
 use crate::rules::Hook;
 use crate::rules::Translation;
@@ -143,7 +143,7 @@ impl<'a> Judge<'a> {
                         // Answered by the firewall itself when it redirects the service to its own.
                         let local = question.clone().without(Field::Output);
                         let redirected = self.ask(Way::Redirected, &local, Node::leaf(1));
-                        self.program.diagram.zip(forwarded, redirected, |a, b| a | b)
+                        self.program.diagram.zip(forwarded, redirected, either)
                     } else {
                         forwarded
                     }

@@ -27,6 +27,11 @@ pub(crate) enum Way {
     Redirected,
 }
 
+/// Leaf operation: what either side may do.
+pub(crate) fn either(a: u32, b: u32) -> u32 {
+    Outcomes(a).or(Outcomes(b)).0
+}
+
 const ANYTHING: u32 = Outcomes::of(Exit::AcceptRule, 0).0 | Outcomes::of(Exit::Drop, 0).0;
 
 impl Program<'_> {
@@ -55,8 +60,8 @@ impl Program<'_> {
                     self.diagram.map(raw, |v| u32::from(Outcomes(v).untracked().0)),
                     self.diagram.map(raw, |v| u32::from(Outcomes(v).untracked().1)),
                 );
-                let either = self.diagram.zip(rest, untracked, |a, b| a | b);
-                let part = self.diagram.choose(may, either, rest);
+                let both = self.diagram.zip(rest, untracked, either);
+                let part = self.diagram.choose(may, both, rest);
                 rest = self.diagram.choose(must, untracked, part);
             }
         }
@@ -80,7 +85,7 @@ impl Program<'_> {
                     Step::Unknown => Node::leaf(ANYTHING),
                     Step::None | Step::Return | Step::Keep => self.plain(way, question, within),
                 };
-                possible = self.diagram.zip(possible, one, |a, b| a | b);
+                possible = self.diagram.zip(possible, one, either);
             }
             result = self.diagram.choose(guard, possible, result);
         }
@@ -187,10 +192,10 @@ impl Program<'_> {
         let Some(view) = view else { return Node::leaf(0) };
         let node = self.filters(way, &view);
         let node = self.diagram.choose(within, node, Node::leaf(0));
-        let node = self.diagram.fold(node, Field::Destination, &addresses, |a, b| a | b);
+        let node = self.diagram.fold(node, Field::Destination, &addresses, either);
         match port_range {
             None => node,
-            Some(range) => self.diagram.fold(node, Field::DestinationPort, &range, |a, b| a | b),
+            Some(range) => self.diagram.fold(node, Field::DestinationPort, &range, either),
         }
     }
 
@@ -208,7 +213,7 @@ impl Program<'_> {
         let node = self.diagram.choose(within, node, Node::leaf(0));
         match range {
             None => node,
-            Some(range) => self.diagram.fold(node, Field::DestinationPort, &range, |a, b| a | b),
+            Some(range) => self.diagram.fold(node, Field::DestinationPort, &range, either),
         }
     }
 
@@ -250,7 +255,7 @@ impl Program<'_> {
         };
         let routing = self.routing(family);
         let forward = self.way(Way::Forward, &question, routing);
-        let forward = self.diagram.fold(forward, Field::Output, &outputs, |a, b| a | b);
+        let forward = self.diagram.fold(forward, Field::Output, &outputs, either);
         let inside = question.without(Field::Output);
         let redirected = self.way(Way::Redirected, &inside, Node::leaf(1));
         let local = self.way(Way::Local, &inside, Node::leaf(1));

@@ -1,10 +1,10 @@
 //! Chains compiled to diagrams, inside one box of packets at a time.
 
 use crate::bind::{Bound, bind};
-use crate::outcome::{Exit, LOGGED, Outcomes, UNTRACKED};
+use crate::outcome::{Exit, LOGGED, MOST_DECIDERS, Outcomes, UNTRACKED};
 use crate::rules::{Action, Base, ChainId, Hook, Kind, Policy, RuleSet};
 use crate::universe::{NO_INTERFACE, Universe};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use tillgate_intent::{Intent, Topology};
 use tillgate_model::{Family, Ranges, State};
 use tillgate_packetset::{Cube, Diagram, Field, Node, Pick};
@@ -24,8 +24,11 @@ pub struct Program<'a> {
     pub(crate) diagram: Diagram,
     /// Asked about a flow, a packet that is sent elsewhere does not count as having arrived.
     pub(crate) untranslated_only: bool,
-    /// Rules set aside: their acceptance counts as marked.
-    pub(crate) marked: FxHashSet<RuleId>,
+    /// Whether answers say which rule accepted.
+    pub(crate) attributed: bool,
+    /// The rules that accept something in the diagrams built so far; numbers start at 1.
+    deciders: Vec<RuleId>,
+    numbers: FxHashMap<RuleId, u32>,
 }
 
 const NONE: u32 = Outcomes::of(Exit::None, 0).0;
@@ -58,7 +61,9 @@ impl<'a> Program<'a> {
             calls,
             diagram: Diagram::new(),
             untranslated_only: false,
-            marked: FxHashSet::default(),
+            attributed: false,
+            deciders: Vec::new(),
+            numbers: FxHashMap::default(),
         }
     }
 
@@ -66,6 +71,29 @@ impl<'a> Program<'a> {
     /// each starts from nothing, so that memory does not grow with their number.
     pub(crate) fn fresh(&mut self) {
         self.diagram = Diagram::new();
+        self.deciders.clear();
+        self.numbers.clear();
+    }
+
+    /// The number of a rule that accepts; all beyond the largest share it.
+    fn number(&mut self, rule: RuleId) -> u32 {
+        if !self.attributed {
+            return 0;
+        }
+        if let Some(&known) = self.numbers.get(&rule) {
+            return known;
+        }
+        let number = (self.deciders.len() as u32 + 1).min(MOST_DECIDERS);
+        if number < MOST_DECIDERS {
+            self.deciders.push(rule);
+        }
+        self.numbers.insert(rule, number);
+        number
+    }
+
+    /// The rule that accepts in an outcome, if one is known.
+    pub(crate) fn decider(&self, outcomes: Outcomes) -> Option<RuleId> {
+        self.deciders.get((outcomes.decider() as usize).checked_sub(1)?).copied()
     }
 
     /// Whether destinations are ever translated before routing.
@@ -131,13 +159,13 @@ impl<'a> Program<'a> {
         };
         let mut memo = FxHashMap::default();
         let node = self.chain(base.chain, within, &mut memo);
-        let marked = self.marked.contains(&(base.chain, usize::MAX));
-        let policy = match base.policy {
-            Policy::Accept if marked => Exit::AcceptMarked,
-            Policy::Accept => Exit::AcceptPolicy,
-            Policy::Drop => Exit::Drop,
+        let policy = if base.policy == Policy::Accept { Exit::AcceptPolicy } else { Exit::Drop };
+        // What a hook beside the deciding one lets through by policy, nobody decided.
+        let decider = match (base.policy, base.hook) {
+            (Policy::Accept, Hook::Forward | Hook::Input) => self.number((base.chain, usize::MAX)),
+            _ => 0,
         };
-        let node = self.diagram.map(node, |v| Outcomes(v).at_policy(policy).0);
+        let node = self.diagram.map(node, |v| Outcomes(v).at_policy(policy, decider).0);
         match seen {
             None => node,
             Some(cube) => {
@@ -162,18 +190,18 @@ impl<'a> Program<'a> {
             let everything = clipped.iter().any(|c| c.constraints().is_empty());
             let (doubt, log) = (bound.doubt, if bound.log { LOGGED } else { 0 });
             let (action, index) = (bound.action.clone(), bound.index);
-            let accept = match self.marked.contains(&(chain, index)) {
-                true => Exit::AcceptMarked,
-                false => Exit::AcceptRule,
-            };
+            let accepts = matches!(action, Action::Accept | Action::Translate(_) | Action::Unknown);
+            let decider = if accepts { self.number((chain, index)) } else { 0 };
             let inside = match action {
-                Action::Accept | Action::Translate(_) => Node::leaf(Outcomes::of(accept, log).0),
+                Action::Accept | Action::Translate(_) => {
+                    Node::leaf(Outcomes::of(Exit::AcceptRule, log).by(decider).0)
+                }
                 Action::Drop => Node::leaf(Outcomes::of(Exit::Drop, log).0),
                 Action::Return => Node::leaf(Outcomes::of(Exit::Return, log).0),
                 Action::Continue => Node::leaf(Outcomes::of(Exit::None, log).0),
                 Action::Untrack => Node::leaf(Outcomes::of(Exit::None, log | UNTRACKED).0),
                 Action::Unknown => Node::leaf(
-                    Outcomes::of(accept, log).0
+                    Outcomes::of(Exit::AcceptRule, log).by(decider).0
                         | Outcomes::of(Exit::Drop, log).0
                         | Outcomes::of(Exit::None, log).0,
                 ),

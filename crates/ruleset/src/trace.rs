@@ -206,7 +206,7 @@ impl Walker<'_> {
             }
             let left = self.chain(base.chain, hook, true);
             let policy = if base.policy == Policy::Accept { Exit::AcceptPolicy } else { Exit::Drop };
-            let judged = left.at_policy(policy);
+            let judged = left.at_policy(policy, 0);
             if judged != left {
                 self.policy(base, left);
             }
@@ -217,7 +217,7 @@ impl Walker<'_> {
     }
 
     fn policy(&mut self, base: &Base, left: Outcomes) {
-        let certain = left.at_policy(Exit::None).must_be_undecided();
+        let certain = left.at_policy(Exit::None, 0).must_be_undecided();
         let drop = base.policy == Policy::Drop;
         self.steps.push(Step {
             chain: self.rules.chains[base.chain].name.clone(),
