@@ -1,35 +1,37 @@
 //! Sorted, disjoint, inclusive integer ranges: the one shape for addresses, ports, protocols and interfaces.
 
+use smallvec::{SmallVec, smallvec};
+
 /// A set of `u128` values held as sorted, disjoint, non-adjacent inclusive ranges.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Ranges(Vec<(u128, u128)>);
+pub struct Ranges(SmallVec<[(u128, u128); 1]>);
 
 impl Ranges {
     /// The empty set.
     pub fn empty() -> Self {
-        Ranges(Vec::new())
+        Ranges(SmallVec::new())
     }
 
     /// All values from 0 to `max`.
     pub fn full(max: u128) -> Self {
-        Ranges(vec![(0, max)])
+        Ranges(smallvec![(0, max)])
     }
 
     /// One value.
     pub fn single(value: u128) -> Self {
-        Ranges(vec![(value, value)])
+        Ranges(smallvec![(value, value)])
     }
 
     /// All values from `lo` to `hi`, both included; empty when `lo > hi`.
     pub fn span(lo: u128, hi: u128) -> Self {
-        if lo > hi { Self::empty() } else { Ranges(vec![(lo, hi)]) }
+        if lo > hi { Self::empty() } else { Ranges(smallvec![(lo, hi)]) }
     }
 
     /// The union of ranges in any order, overlapping or not.
     pub fn from_unsorted(mut list: Vec<(u128, u128)>) -> Self {
         list.retain(|(lo, hi)| lo <= hi);
         list.sort_unstable();
-        let mut out: Vec<(u128, u128)> = Vec::with_capacity(list.len());
+        let mut out: SmallVec<[(u128, u128); 1]> = SmallVec::new();
         for (lo, hi) in list {
             match out.last_mut() {
                 Some(last) if last.1 == u128::MAX || lo <= last.1 + 1 => last.1 = last.1.max(hi),
@@ -71,7 +73,7 @@ impl Ranges {
     /// The values in both sets.
     pub fn intersect(&self, other: &Self) -> Self {
         let (mut i, mut j) = (0, 0);
-        let mut out = Vec::new();
+        let mut out = SmallVec::new();
         while let (Some(a), Some(b)) = (self.0.get(i), other.0.get(j)) {
             let (lo, hi) = (a.0.max(b.0), a.1.min(b.1));
             if lo <= hi {
@@ -107,7 +109,7 @@ impl Ranges {
 
     /// The values from 0 to `max` that are not in the set.
     pub fn complement(&self, max: u128) -> Self {
-        let mut out = Vec::with_capacity(self.0.len() + 1);
+        let mut out = SmallVec::new();
         let mut next = 0u128;
         for &(lo, hi) in &self.0 {
             if lo > max {

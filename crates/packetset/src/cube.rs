@@ -118,7 +118,7 @@ impl Cube {
         if !self.meets(within) {
             return None;
         }
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(self.0.len());
         for (field, ranges) in &self.0 {
             match within.ranges(*field) {
                 Some(limit) if limit.is_subset(ranges) => {}

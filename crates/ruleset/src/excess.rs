@@ -8,6 +8,7 @@ use crate::program::{Program, RuleId};
 use crate::rules::{Action, Hook, Kind};
 use crate::trace::span_of;
 use crate::witness;
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use std::collections::BTreeMap;
 use tillgate_estate::Role;
 use tillgate_model::{
@@ -54,6 +55,23 @@ fn never_forwarded(family: Family) -> Ranges {
             (0xff << 120, u128::MAX),
         ]),
     }
+}
+
+/// What is not excess, as boxes: through the firewall, to the firewall, and what is never judged there.
+struct Limits {
+    forward: Vec<Cube>,
+    local: Vec<Cube>,
+    quiet: Vec<Cube>,
+}
+
+/// Which side, to where, by which rule.
+type Key = (String, To, RuleId);
+
+/// What was found about one pair of sides.
+#[derive(Default)]
+struct Excess {
+    found: Vec<(Key, Finding)>,
+    silent: BTreeMap<RuleId, Finding>,
 }
 
 /// What one rule permits of an answer.
@@ -197,36 +215,59 @@ impl Judge<'_> {
 
     /// Everything permitted beyond the intent, one finding per rule and pair of sides; and what is denied in
     /// silence, one finding per line that denies.
-    pub fn excess(&mut self) {
-        let forward = allowed_cubes(self.intent, &self.program.universe, false);
-        let quiet = never_excess(&self.intent.topology, &self.program.universe);
-        let mut local = allowed_cubes(self.intent, &self.program.universe, true);
+    pub fn excess(&self) -> Vec<Finding> {
+        let (intent, universe) = (self.intent, &self.program.universe);
+        let quiet = never_excess(&intent.topology, universe);
+        let mut local = allowed_cubes(intent, universe, true);
         local.extend(quiet.iter().cloned());
-        let mut found: BTreeMap<(String, To, RuleId), Finding> = BTreeMap::new();
+        let limits = Limits { forward: allowed_cubes(intent, universe, false), local, quiet };
+        // Pairs have nothing to do with each other; put together in order, the answer is always the same.
+        let all: Vec<Excess> = self
+            .pairs()
+            .into_par_iter()
+            .with_min_len(4)
+            .map_init(|| self.fork(true), |judge, (from, to, family)| judge.beyond(&from, to, family, &limits))
+            .collect();
+        let mut found: BTreeMap<Key, Finding> = BTreeMap::new();
         let mut silent: BTreeMap<RuleId, Finding> = BTreeMap::new();
-        self.program.attributed = true;
-        for (from, to, family) in self.pairs() {
-            let Some(scope) = self.scope(&from, to, family) else { continue };
-            let sources = self.sources(&from, to, family);
-            let except = if to == To::Firewall { &local } else { &forward };
-            let way = if to == To::Firewall { Way::Local } else { Way::Forward };
-            for question in self.between(&from, to, family, &sources) {
-                self.program.fresh();
-                let judged = self.within(to, family, &scope, if to == To::Firewall { &quiet } else { &[] });
-                let node = self.ask(way, &question, judged);
-                self.logging(&from, to, node, &mut silent);
-                let within = self.within(to, family, &scope, except);
-                // Without translation a packet is judged as it came, and one answer serves both questions.
-                let start = match self.program.translates() {
-                    true => self.ask(way, &question, within),
-                    false => self.program.diagram.choose(within, node, Node::leaf(0)),
-                };
-                self.pair(&from, to, start, &mut found);
+        for one in all {
+            for (key, finding) in one.found {
+                let known = found.entry(key).or_insert_with(|| finding.clone());
+                // Proved in one family or on one uplink is proved.
+                if finding.proof < known.proof {
+                    *known = finding;
+                }
+            }
+            for (rule, finding) in one.silent {
+                silent.entry(rule).or_insert(finding);
             }
         }
-        self.program.attributed = false;
-        self.findings.extend(found.into_values());
-        self.findings.extend(silent.into_values());
+        found.into_values().chain(silent.into_values()).collect()
+    }
+
+    /// What a pair of sides may exchange beyond the intent, and is denied in silence.
+    fn beyond(&mut self, from: &From, to: To, family: Family, limits: &Limits) -> Excess {
+        let mut out = Excess::default();
+        let Some(scope) = self.scope(from, to, family) else { return out };
+        let sources = self.sources(from, to, family);
+        let (way, except, quiet) = match to {
+            To::Firewall => (Way::Local, &limits.local, limits.quiet.as_slice()),
+            _ => (Way::Forward, &limits.forward, &[][..]),
+        };
+        for question in self.between(from, to, family, &sources) {
+            self.program.fresh();
+            let judged = self.within(to, family, &scope, quiet);
+            let node = self.ask(way, &question, judged);
+            self.logging(from, to, node, &mut out.silent);
+            let within = self.within(to, family, &scope, except);
+            // Without translation a packet is judged as it came, and one answer serves both questions.
+            let answer = match self.program.translates() {
+                true => self.ask(way, &question, within),
+                false => self.program.diagram.choose(within, node, Node::leaf(0)),
+            };
+            self.pair(from, to, answer, &mut out.found);
+        }
+        out
     }
 
     /// Every pair of sides that packets of a family can go between.
@@ -254,7 +295,7 @@ impl Judge<'_> {
         from: &From,
         to: To,
         answer: Node,
-        found: &mut BTreeMap<(String, To, RuleId), Finding>,
+        found: &mut Vec<(Key, Finding)>,
     ) {
         let mut rules: Vec<RuleId> = Vec::new();
         let mut rest = false;
@@ -296,11 +337,7 @@ impl Judge<'_> {
             let Some(finding) = self.classify(from, to, rule, &share, elsewhere & share.may == 0) else {
                 continue;
             };
-            let known = found.entry((self.name(from), to, rule)).or_insert_with(|| finding.clone());
-            // Proved in one family or on one uplink is proved.
-            if finding.proof < known.proof {
-                *known = finding;
-            }
+            found.push(((self.name(from), to, rule), finding));
         }
         if !rest {
             return;
@@ -319,7 +356,7 @@ impl Judge<'_> {
             };
             let finding = Finding::new(id, self.subject(from, to), text).proof(proof);
             let finding = self.with_evidence(finding, &shown);
-            found.entry((self.name(from), to, (usize::MAX, usize::MAX))).or_insert(finding);
+            found.push(((self.name(from), to, (usize::MAX, usize::MAX)), finding));
         }
     }
 

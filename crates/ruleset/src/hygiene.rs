@@ -1,18 +1,18 @@
 //! Rules that can never match, found exactly: by a witness packet where there is one, by a diagram where not.
 
 use crate::bind::Bound;
-use crate::program::Program;
 use crate::rules::{Action, Hook, Kind, RuleSet};
+use rustc_hash::FxHashMap;
 use tillgate_model::{Evidence, Finding, FindingId, Ranges, Subject, Text};
 use tillgate_packetset::{Cube, Diagram, Field, Node, Point};
 
 /// Rules whose packets are all taken by earlier rules of their chain, with the smallest set that takes them.
-pub fn shadowed(rules: &RuleSet, program: &Program<'_>) -> Vec<Finding> {
+pub(crate) fn shadowed(rules: &RuleSet, chains: &[Vec<Bound>]) -> Vec<Finding> {
     let mut out = Vec::new();
-    for (chain_id, bound) in program.chains.iter().enumerate() {
+    for (chain_id, bound) in chains.iter().enumerate() {
         let chain = &rules.chains[chain_id];
-        let mut earlier: Vec<(Hull, &Cube, usize)> = Vec::new();
-        let mut random = 0x9e37_79b9_7f4a_7c15u64 ^ chain_id as u64;
+        let mut earlier = Earlier::default();
+        let mut random = Random(0x9e37_79b9_7f4a_7c15u64 ^ chain_id as u64);
         for rule in bound {
             if let Some(covers) = covered(rule, &earlier, &mut random) {
                 let text =
@@ -30,7 +30,7 @@ pub fn shadowed(rules: &RuleSet, program: &Program<'_>) -> Vec<Finding> {
                 Action::Accept | Action::Drop | Action::Return | Action::Goto(_) | Action::Translate(_)
             );
             if ends && !rule.doubt {
-                earlier.extend(rule.cubes.iter().map(|c| (Hull::of(c), c, rule.index)));
+                rule.cubes.iter().for_each(|c| earlier.add(c, rule.index));
             }
         }
     }
@@ -38,20 +38,29 @@ pub fn shadowed(rules: &RuleSet, program: &Program<'_>) -> Vec<Finding> {
 }
 
 /// The earlier rules that together take every packet of a rule, as few as possible; `None` if one gets through.
-fn covered(rule: &Bound, earlier: &[(Hull, &Cube, usize)], random: &mut u64) -> Option<Vec<usize>> {
+fn covered(rule: &Bound, earlier: &Earlier<'_>, random: &mut Random) -> Option<Vec<usize>> {
     let mut covers = Vec::new();
-    for cube in &rule.cubes {
+    'cubes: for cube in &rule.cubes {
+        // Most rules have room to spare: a few points anywhere inside find it.
+        let mut inside = Inside::of(cube);
+        for _ in 0..12 {
+            let (taken, index) = earlier.first(inside.any(random))?;
+            // One that holds it all is the simplest answer.
+            if cube.is_subset(taken) {
+                covers.push(index);
+                continue 'cubes;
+            }
+        }
         let hull = Hull::of(cube);
         let near: Vec<(&Cube, usize)> =
-            earlier.iter().filter(|(h, _, _)| h.meets(&hull)).map(|(_, c, index)| (*c, *index)).collect();
-        // One that holds it all is the simplest answer.
+            earlier.all.iter().filter(|(h, _, _)| h.meets(&hull)).map(|(_, c, index)| (*c, *index)).collect();
         if let Some((_, index)) = near.iter().find(|(c, _)| cube.is_subset(c)) {
             covers.push(*index);
             continue;
         }
         let clipped: Vec<(Cube, usize)> =
             near.iter().filter_map(|(c, index)| c.clip(cube).map(|c| (c, *index))).collect();
-        if clipped.is_empty() || has_witness(cube, &clipped, random) {
+        if clipped.is_empty() || at_an_edge(&mut inside, &clipped, random) {
             return None;
         }
         if !is_cover(&clipped.iter().map(|(c, _)| c.clone()).collect::<Vec<_>>(), cube) {
@@ -97,30 +106,109 @@ impl Hull {
     }
 }
 
+/// The rules before the one in question, found again by a packet they take.
+#[derive(Default)]
+struct Earlier<'a> {
+    all: Vec<(Hull, &'a Cube, usize)>,
+    by_destination: Prefixes,
+    by_source: Prefixes,
+}
+
+impl<'a> Earlier<'a> {
+    fn add(&mut self, cube: &'a Cube, index: usize) {
+        let hull = Hull::of(cube);
+        let at = self.all.len() as u32;
+        let length = |(lo, hi): (u128, u128)| (lo ^ hi).leading_zeros();
+        let (destination, source) = (hull.0[0], hull.0[1]);
+        // Under the address that says more; what says nothing stands under the prefix of length 0.
+        if length(source) > length(destination) {
+            self.by_source.add(length(source), source.0, at);
+        } else {
+            self.by_destination.add(length(destination), destination.0, at);
+        }
+        self.all.push((hull, cube, index));
+    }
+
+    /// The first rule that takes a point.
+    fn first(&self, point: &Point) -> Option<(&'a Cube, usize)> {
+        let destination = self.by_destination.around(point[Field::Destination as usize]);
+        let source = self.by_source.around(point[Field::Source as usize]);
+        let takes = |at: &&u32| self.all[**at as usize].1.contains(point);
+        // Numbers under one prefix are in order, so that the first that takes it is enough.
+        let first = destination.chain(source).filter_map(|list| list.iter().find(takes)).min()?;
+        let (_, cube, index) = &self.all[*first as usize];
+        Some((cube, *index))
+    }
+}
+
+/// Numbers under prefixes of any length.
+#[derive(Default)]
+struct Prefixes {
+    /// The lengths that occur, sorted.
+    lengths: Vec<u32>,
+    lists: FxHashMap<(u32, u128), Vec<u32>>,
+}
+
+impl Prefixes {
+    fn key(length: u32, address: u128) -> (u32, u128) {
+        (length, address.checked_shr(128 - length).unwrap_or(0))
+    }
+
+    fn add(&mut self, length: u32, address: u128, number: u32) {
+        if let Err(at) = self.lengths.binary_search(&length) {
+            self.lengths.insert(at, length);
+        }
+        self.lists.entry(Self::key(length, address)).or_default().push(number);
+    }
+
+    fn around(&self, address: u128) -> impl Iterator<Item = &Vec<u32>> {
+        self.lengths.iter().filter_map(move |length| self.lists.get(&Self::key(*length, address)))
+    }
+}
+
+/// Any spread will do, and the same every time: xorshift64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u128 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 16) as u128
+    }
+}
+
+/// Points inside a cube.
+struct Inside {
+    owns: [Ranges; Field::ALL.len()],
+    point: Point,
+}
+
+impl Inside {
+    fn of(cube: &Cube) -> Self {
+        let owns = Field::ALL.map(|f| cube.ranges(f).cloned().unwrap_or_else(|| Ranges::full(f.maximum())));
+        Inside { owns, point: [0; Field::ALL.len()] }
+    }
+
+    fn any(&mut self, random: &mut Random) -> &Point {
+        for (at, own) in self.owns.iter().enumerate() {
+            let list = own.as_slice();
+            let (lo, hi) = list[random.next() as usize % list.len()];
+            let mut wide = || random.next() << 64 | random.next();
+            self.point[at] = match hi - lo {
+                0 => lo,
+                u128::MAX => wide(),
+                span => lo + wide() % (span + 1),
+            };
+        }
+        &self.point
+    }
+}
+
 /// Tries packets that are likely to slip between the earlier rules: corners of the rule's box, and values just
 /// beside the edges of what overlaps it.
-fn has_witness(cube: &Cube, clipped: &[(Cube, usize)], random: &mut u64) -> bool {
-    // Any spread will do, and the same every time: xorshift64.
-    let mut next = || {
-        *random ^= *random << 13;
-        *random ^= *random >> 7;
-        *random ^= *random << 17;
-        (*random >> 16) as u128
-    };
-    let owns = Field::ALL.map(|f| cube.ranges(f).cloned().unwrap_or_else(|| Ranges::full(f.maximum())));
-    let mut point: Point = [0; Field::ALL.len()];
-    // Most rules have room to spare: a few points anywhere inside find it.
-    for _ in 0..12 {
-        for (at, own) in owns.iter().enumerate() {
-            let list = own.as_slice();
-            let (lo, hi) = list[next() as usize % list.len()];
-            point[at] =
-                lo + if hi - lo < u128::MAX { (next() << 64 | next()) % (hi - lo + 1) } else { next() };
-        }
-        if !clipped.iter().any(|(c, _)| c.contains(&point)) {
-            return true;
-        }
-    }
+fn at_an_edge(inside: &mut Inside, clipped: &[(Cube, usize)], random: &mut Random) -> bool {
+    let Inside { owns, point } = inside;
     let mut choices: Vec<(Field, Vec<u128>)> = Vec::new();
     for field in Field::ALL {
         let own = &owns[field as usize];
@@ -144,11 +232,11 @@ fn has_witness(cube: &Cube, clipped: &[(Cube, usize)], random: &mut u64) -> bool
             let pick = match attempt {
                 0 => 0,
                 1 => values.len() - 1,
-                _ => next() as usize % values.len(),
+                _ => random.next() as usize % values.len(),
             };
             point[*field as usize] = values[pick];
         }
-        if !clipped.iter().any(|(c, _)| c.contains(&point)) {
+        if !clipped.iter().any(|(c, _)| c.contains(point)) {
             return true;
         }
     }

@@ -30,6 +30,11 @@ pub(crate) struct Shown {
 }
 
 impl<'a> Judge<'a> {
+    /// Another judge of the same rules, with no findings yet.
+    pub fn fork(&self, attributed: bool) -> Self {
+        Judge { program: self.program.fork(attributed), intent: self.intent, findings: Vec::new() }
+    }
+
     /// The box of a flow's needed packets, leaving by one egress interface.
     fn question(&self, flow: &Flow, output: Option<&str>) -> Option<Cube> {
         let (topology, universe) = (&self.intent.topology, &self.program.universe);

@@ -5,6 +5,7 @@ use crate::outcome::{Exit, LOGGED, MOST_DECIDERS, Outcomes, UNTRACKED};
 use crate::rules::{Action, Base, ChainId, Hook, Kind, Policy, RuleSet};
 use crate::universe::{NO_INTERFACE, Universe};
 use rustc_hash::FxHashMap;
+use std::sync::Arc;
 use tillgate_intent::{Intent, Topology};
 use tillgate_model::{Family, Ranges, State};
 use tillgate_packetset::{Cube, Diagram, Field, Node, Pick};
@@ -16,16 +17,16 @@ pub(crate) type RuleId = (ChainId, usize);
 pub struct Program<'a> {
     pub(crate) rules: &'a RuleSet,
     /// Interface and name numbers.
-    pub universe: Universe,
+    pub universe: Arc<Universe>,
     pub(crate) topology: Option<&'a Topology>,
-    pub(crate) chains: Vec<Vec<Bound>>,
+    pub(crate) chains: Arc<Vec<Vec<Bound>>>,
     /// How often a chain is called; one called once is compiled inside its caller's match.
-    calls: Vec<u32>,
+    calls: Arc<Vec<u32>>,
     pub(crate) diagram: Diagram,
     /// Asked about a flow, a packet that is sent elsewhere does not count as having arrived.
     pub(crate) untranslated_only: bool,
     /// Whether answers say which rule accepted.
-    pub(crate) attributed: bool,
+    attributed: bool,
     /// The rules that accept something in the diagrams built so far; numbers start at 1.
     deciders: Vec<RuleId>,
     numbers: FxHashMap<RuleId, u32>,
@@ -55,13 +56,29 @@ impl<'a> Program<'a> {
         }
         Program {
             rules,
-            universe,
+            universe: Arc::new(universe),
             topology,
-            chains,
-            calls,
+            chains: Arc::new(chains),
+            calls: Arc::new(calls),
             diagram: Diagram::new(),
             untranslated_only: false,
             attributed: false,
+            deciders: Vec::new(),
+            numbers: FxHashMap::default(),
+        }
+    }
+
+    /// The same rules, with no diagrams yet; `attributed`: answers say which rule accepted.
+    pub(crate) fn fork(&self, attributed: bool) -> Self {
+        Program {
+            rules: self.rules,
+            universe: Arc::clone(&self.universe),
+            topology: self.topology,
+            chains: Arc::clone(&self.chains),
+            calls: Arc::clone(&self.calls),
+            diagram: Diagram::new(),
+            untranslated_only: false,
+            attributed,
             deciders: Vec::new(),
             numbers: FxHashMap::default(),
         }

@@ -244,11 +244,12 @@ impl Walker<'_> {
         let rules = self.rules;
         let mut sofar = Outcomes::of(Exit::None, 0);
         let mut certain = certain;
+        let point = self.point();
         for (index, rule) in rules.chains[chain].rules.iter().enumerate() {
             if !sofar.may_go_on() {
                 break;
             }
-            let hit = self.matches(&rule.when, hook);
+            let hit = self.matches(&rule.when, hook, &point);
             if hit == Tri::No {
                 continue;
             }
@@ -347,8 +348,9 @@ impl Walker<'_> {
             return NatEnd::Unknown;
         }
         let rules = self.rules;
+        let point = self.point();
         for (index, rule) in rules.chains[chain].rules.iter().enumerate() {
-            let hit = self.matches(&rule.when, hook);
+            let hit = self.matches(&rule.when, hook, &point);
             if hit == Tri::No || matches!(rule.action, Action::Continue | Action::Untrack) {
                 continue;
             }
@@ -452,8 +454,9 @@ impl Walker<'_> {
         }
     }
 
-    fn matches(&self, when: &Match, hook: Hook) -> Tri {
-        if when.never {
+    fn matches(&self, when: &Match, hook: Hook, point: &Point) -> Tri {
+        // First what tells most rules apart: this is the inner loop of every walk.
+        if when.never || !when.cube.contains(point) {
             return Tri::No;
         }
         let open = self.output_unknown && matches!(hook, Hook::Forward | Hook::Postrouting);
@@ -463,10 +466,6 @@ impl Walker<'_> {
                 .all(|m| m.patterns.iter().any(|p| name.is_some_and(|n| interface_matches(p, n))) != m.negate)
         };
         if !interface(&when.input, input) || (!open && !interface(&when.output, output)) {
-            return Tri::No;
-        }
-        let point = self.point();
-        if !when.cube.contains(&point) {
             return Tri::No;
         }
         let in_doubt = !when.doubts.is_empty() || (open && !when.output.is_empty());
@@ -480,7 +479,7 @@ impl Walker<'_> {
                     };
                     let hit = parts
                         .iter()
-                        .any(|p| fits(&p.input, input) && fits(&p.output, output) && p.cube.contains(&point));
+                        .any(|p| fits(&p.input, input) && fits(&p.output, output) && p.cube.contains(point));
                     Tri::of(hit != *negate)
                 }
                 Term::Special(special, negate) => {

@@ -10,14 +10,20 @@ use tillgate_model::{Evidence, Finding, FindingId, Proof, Subject, Text};
 /// Every finding of a rule set against an intent, sorted: flows, answers, excess, boundary, logging, hygiene,
 /// and the estate's own.
 pub fn verify(rules: &RuleSet, intent: &Intent) -> Vec<Finding> {
-    let mut judge =
-        Judge { program: Program::new(rules, Some(intent)), intent, findings: intent.findings.clone() };
-    judge.flows();
-    judge.masquerade();
-    judge.excess();
-    judge.spoofing();
-    let mut findings = judge.findings;
-    findings.extend(hygiene::shadowed(rules, &judge.program));
+    let judge = Judge { program: Program::new(rules, Some(intent)), intent, findings: Vec::new() };
+    let needed = || {
+        let mut judge = judge.fork(false);
+        judge.flows();
+        judge.masquerade();
+        judge.spoofing();
+        judge.findings
+    };
+    let (excess, (needed, shadowed)) = rayon::join(
+        || judge.excess(),
+        || rayon::join(needed, || hygiene::shadowed(rules, &judge.program.chains)),
+    );
+    let mut findings = intent.findings.clone();
+    findings.extend(needed.into_iter().chain(excess).chain(shadowed));
     findings.extend(notes(rules));
     Finding::sort(&mut findings);
     findings.dedup();
@@ -27,7 +33,7 @@ pub fn verify(rules: &RuleSet, intent: &Intent) -> Vec<Finding> {
 /// What can be judged without an intent.
 pub fn verify_alone(rules: &RuleSet) -> Vec<Finding> {
     let program = Program::new(rules, None);
-    let mut findings = hygiene::shadowed(rules, &program);
+    let mut findings = hygiene::shadowed(rules, &program.chains);
     findings.extend(hygiene::any_any(rules));
     findings.extend(notes(rules));
     Finding::sort(&mut findings);
