@@ -24,6 +24,10 @@ finding-rule-shadowed = { $count ->
     [one] diese Regel von { $chain } kann nie treffen: eine frühere Regel nimmt alle ihre Pakete
    *[other] diese Regel von { $chain } kann nie treffen: { $count } frühere Regeln zusammen nehmen alle ihre Pakete
  }
+finding-shadowing-open = { $count ->
+    [one] ob eine Regel von { $chain } je greifen kann, wurde nicht entschieden: zu viele Regeln überlappen sich
+   *[other] ob { $count } Regeln von { $chain } je greifen können, wurde nicht entschieden: zu viele Regeln überlappen sich
+ }
 finding-segment-exposed = Pakete aus { $from } erreichen { $to }
 finding-source-segment = { $site } öffnet seine Flüsse für ganze Segmente (source = "segment")
 finding-source-too-wide = eine Regel lässt einen nötigen Dienst von { $from } nach { $to } für mehr Quellen zu als die angegebenen Geräte

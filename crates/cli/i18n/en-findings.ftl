@@ -24,6 +24,10 @@ finding-rule-shadowed = { $count ->
     [one] this rule of { $chain } can never match: an earlier rule takes all its packets
    *[other] this rule of { $chain } can never match: { $count } earlier rules together take all its packets
  }
+finding-shadowing-open = { $count ->
+    [one] whether a rule of { $chain } can ever match was not decided: too many rules overlap
+   *[other] whether { $count } rules of { $chain } can ever match was not decided: too many rules overlap
+ }
 finding-segment-exposed = packets from { $from } reach { $to }
 finding-source-segment = { $site } opens its flows to whole segments (source = "segment")
 finding-source-too-wide = a rule permits a needed service from { $from } to { $to } to more sources than the declared devices

@@ -226,7 +226,10 @@ impl Judge<'_> {
             .pairs()
             .into_par_iter()
             .with_min_len(4)
-            .map_init(|| self.fork(true), |judge, (from, to, family)| judge.beyond(&from, to, family, &limits))
+            .map_init(
+                || self.fork(true),
+                |judge, (from, to, family)| judge.beyond(&from, to, family, &limits),
+            )
             .collect();
         let mut found: BTreeMap<Key, Finding> = BTreeMap::new();
         let mut silent: BTreeMap<RuleId, Finding> = BTreeMap::new();
@@ -290,13 +293,7 @@ impl Judge<'_> {
     }
 
     /// One finding for each rule that permits something of an answer.
-    fn pair(
-        &mut self,
-        from: &From,
-        to: To,
-        answer: Node,
-        found: &mut Vec<(Key, Finding)>,
-    ) {
+    fn pair(&mut self, from: &From, to: To, answer: Node, found: &mut Vec<(Key, Finding)>) {
         let mut rules: Vec<RuleId> = Vec::new();
         let mut rest = false;
         for value in self.program.diagram.values(answer).into_iter().map(Outcomes).filter(|v| v.may_accept())

@@ -3,18 +3,28 @@
 use crate::bind::Bound;
 use crate::rules::{Action, Hook, Kind, RuleSet};
 use rustc_hash::FxHashMap;
-use tillgate_model::{Evidence, Finding, FindingId, Ranges, Subject, Text};
+use tillgate_model::{Evidence, Finding, FindingId, Proof, Ranges, Subject, Text};
 use tillgate_packetset::{Cube, Diagram, Field, Node, Point};
+
+/// Work spent on rules that no packet was found for at once, in looks at earlier rules: some seconds. What a file
+/// of a million tangled rules needs beyond it is said to be left open.
+const MOST_WORK: usize = 1 << 30;
 
 /// Rules whose packets are all taken by earlier rules of their chain, with the smallest set that takes them.
 pub(crate) fn shadowed(rules: &RuleSet, chains: &[Vec<Bound>]) -> Vec<Finding> {
     let mut out = Vec::new();
+    let mut work = MOST_WORK;
     for (chain_id, bound) in chains.iter().enumerate() {
         let chain = &rules.chains[chain_id];
         let mut earlier = Earlier::default();
         let mut random = Random(0x9e37_79b9_7f4a_7c15u64 ^ chain_id as u64);
+        let mut open: Vec<usize> = Vec::new();
         for rule in bound {
-            if let Some(covers) = covered(rule, &earlier, &mut random) {
+            let answer = covered(rule, &earlier, &mut random, &mut work);
+            if answer == Answer::Open {
+                open.push(rule.index);
+            }
+            if let Answer::Covered(covers) = answer {
                 let text =
                     Text::new("finding-rule-shadowed").num("count", covers.len()).arg("chain", &chain.name);
                 let mut finding = Finding::new(FindingId::RuleShadowed, Subject::default(), text)
@@ -33,23 +43,45 @@ pub(crate) fn shadowed(rules: &RuleSet, chains: &[Vec<Bound>]) -> Vec<Finding> {
                 rule.cubes.iter().for_each(|c| earlier.add(c, rule.index));
             }
         }
+        if let Some(first) = open.first() {
+            let text = Text::new("finding-shadowing-open").num("count", open.len()).arg("chain", &chain.name);
+            out.push(
+                Finding::new(FindingId::RuleShadowed, Subject::default(), text)
+                    .proof(Proof::Possible)
+                    .evidence(Evidence::Rule(chain.rules[*first].span.clone())),
+            );
+        }
     }
     out
 }
 
-/// The earlier rules that together take every packet of a rule, as few as possible; `None` if one gets through.
-fn covered(rule: &Bound, earlier: &Earlier<'_>, random: &mut Random) -> Option<Vec<usize>> {
+/// Whether a rule is shadowed.
+#[derive(PartialEq)]
+enum Answer {
+    /// A packet gets through to it.
+    Reached,
+    /// By these rules together.
+    Covered(Vec<usize>),
+    /// Not known within the work allowed.
+    Open,
+}
+
+/// The earlier rules that together take every packet of a rule, as few as possible.
+fn covered(rule: &Bound, earlier: &Earlier<'_>, random: &mut Random, work: &mut usize) -> Answer {
     let mut covers = Vec::new();
     'cubes: for cube in &rule.cubes {
         // Most rules have room to spare: a few points anywhere inside find it.
         let mut inside = Inside::of(cube);
         for _ in 0..12 {
-            let (taken, index) = earlier.first(inside.any(random))?;
+            let Some((taken, index)) = earlier.first(inside.any(random)) else { return Answer::Reached };
             // One that holds it all is the simplest answer.
             if cube.is_subset(taken) {
                 covers.push(index);
                 continue 'cubes;
             }
+        }
+        if !spend(work, earlier.all.len()) {
+            return Answer::Open;
         }
         let hull = Hull::of(cube);
         let near: Vec<(&Cube, usize)> =
@@ -61,29 +93,44 @@ fn covered(rule: &Bound, earlier: &Earlier<'_>, random: &mut Random) -> Option<V
         let clipped: Vec<(Cube, usize)> =
             near.iter().filter_map(|(c, index)| c.clip(cube).map(|c| (c, *index))).collect();
         if clipped.is_empty() || at_an_edge(&mut inside, &clipped, random) {
-            return None;
+            return Answer::Reached;
         }
-        if !is_cover(&clipped.iter().map(|(c, _)| c.clone()).collect::<Vec<_>>(), cube) {
-            return None;
+        match is_cover(&clipped, cube, work) {
+            None => return Answer::Open,
+            Some(false) => return Answer::Reached,
+            Some(true) => covers.extend(smallest(clipped, cube, work)),
         }
-        // Drop one after the other, the narrowest first, while the rest still covers.
-        let mut needed = clipped;
-        needed.sort_by_key(|(c, index)| (std::cmp::Reverse(c.constraints().len()), *index));
-        let mut at = 0;
-        while at < needed.len() && needed.len() > 1 {
-            let rest: Vec<Cube> =
-                needed.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, (c, _))| c.clone()).collect();
-            if is_cover(&rest, cube) {
-                needed.remove(at);
-            } else {
-                at += 1;
-            }
-        }
-        covers.extend(needed.into_iter().map(|(_, index)| index));
     }
     covers.sort_unstable();
     covers.dedup();
-    (!covers.is_empty()).then_some(covers)
+    if covers.is_empty() { Answer::Reached } else { Answer::Covered(covers) }
+}
+
+fn spend(work: &mut usize, cost: usize) -> bool {
+    let enough = *work >= cost;
+    *work = work.saturating_sub(cost);
+    enough
+}
+
+/// A cover from which nothing can be left out, as far as the work allowed goes: the narrowest are dropped first, in
+/// runs that become shorter until each was tried alone.
+fn smallest(mut needed: Vec<(Cube, usize)>, cube: &Cube, work: &mut usize) -> Vec<usize> {
+    needed.sort_by_key(|(c, index)| (std::cmp::Reverse(c.constraints().len()), *index));
+    let mut run = needed.len() / 2;
+    while run > 0 {
+        let mut at = 0;
+        while at < needed.len() && needed.len() > 1 {
+            let end = (at + run).min(needed.len());
+            let rest: Vec<(Cube, usize)> = needed[..at].iter().chain(&needed[end..]).cloned().collect();
+            if is_cover(&rest, cube, work) == Some(true) {
+                needed = rest;
+            } else {
+                at = end;
+            }
+        }
+        run /= 2;
+    }
+    needed.into_iter().map(|(_, index)| index).collect()
 }
 
 /// First and last value of the fields that tell rules apart best: most pairs need no closer look.
@@ -243,12 +290,18 @@ fn at_an_edge(inside: &mut Inside, clipped: &[(Cube, usize)], random: &mut Rando
     false
 }
 
-fn is_cover(cubes: &[Cube], within: &Cube) -> bool {
+/// Whether the cubes together hold all of `within`; `None` when that is too much work.
+fn is_cover(cubes: &[(Cube, usize)], within: &Cube, work: &mut usize) -> Option<bool> {
+    // Unions of boxes grow faster than their number.
+    if !spend(work, cubes.len().saturating_mul(cubes.len()).saturating_mul(16)) {
+        return None;
+    }
+    let cubes: Vec<Cube> = cubes.iter().map(|(cube, _)| cube.clone()).collect();
     let mut diagram = Diagram::new();
-    let union = diagram.union(cubes);
+    let union = diagram.union(&cubes);
     let inside = diagram.cube(within, 1, 0);
     let left = diagram.zip(inside, union, |a, b| a & (1 - b));
-    left == Node::leaf(0)
+    Some(left == Node::leaf(0))
 }
 
 /// Rules of the forward hook that accept any service to any destination for new connections.
