@@ -3,6 +3,7 @@
 //! Platforms decide nothing: `ruleset` reasons, and knows no syntax. Pure: files a configuration includes are
 //! asked for through [`Includes`].
 
+mod names;
 pub mod nftables;
 mod registry;
 

@@ -59,7 +59,7 @@ fn cubes(when: &Match, universe: &Universe, topology: Option<&Topology>) -> Opti
                 };
                 (parts.iter().filter_map(one).collect(), *negate)
             }
-            Term::Special(special, negate) => match special_cubes(*special, universe, topology) {
+            Term::Special(any, negate) => match any_special(any, universe, topology) {
                 Some(list) => (list, *negate),
                 None => {
                     doubt = true;
@@ -85,6 +85,11 @@ fn complement(cubes: &[Cube]) -> Vec<Cube> {
     let mut diagram = Diagram::new();
     let union = diagram.union(cubes);
     diagram.paths(union, |v| v == 0, usize::MAX).into_iter().map(|(cube, _)| cube).collect()
+}
+
+fn any_special(any: &[Special], universe: &Universe, topology: Option<&Topology>) -> Option<Vec<Cube>> {
+    let lists: Option<Vec<_>> = any.iter().map(|s| special_cubes(*s, universe, topology)).collect();
+    Some(lists?.concat())
 }
 
 fn special_cubes(special: Special, universe: &Universe, topology: Option<&Topology>) -> Option<Vec<Cube>> {
@@ -127,7 +132,8 @@ fn special_cubes(special: Special, universe: &Universe, topology: Option<&Topolo
             return if topology.uplinks.is_empty() { Some(out) } else { None };
         }
         Special::DestinationBroadcast => {
-            let directed = topology.into_iter().flat_map(|t| t.zones.iter().filter_map(|z| z.broadcast()));
+            // The subnets of the uplinks are not known; their broadcasts are not among these.
+            let directed = topology?.zones.iter().filter_map(|z| z.broadcast());
             let ranges: Ranges = directed.chain([u32::MAX as u128]).map(|a| (a, a)).collect();
             out.extend(family(Family::V4).and_then(|c| c.with(Field::Destination, &ranges)));
         }

@@ -119,8 +119,8 @@ pub enum Term {
         /// Whether it is negated.
         negate: bool,
     },
-    /// Something about the packet that depends on the site.
-    Special(Special, bool),
+    /// Any of these, which depend on the site; or, negated, none of them.
+    Special(Vec<Special>, bool),
     /// The destination belongs to a set that a resolver fills with these names.
     Names(NameSet),
 }

@@ -128,6 +128,10 @@ impl Tri {
         }
     }
 
+    fn or(self, other: Tri) -> Tri {
+        self.not().and(other.not()).not()
+    }
+
     fn not(self) -> Tri {
         match self {
             Tri::Yes => Tri::No,
@@ -483,7 +487,7 @@ impl Walker<'_> {
                     Tri::of(hit != *negate)
                 }
                 Term::Special(special, negate) => {
-                    let hit = self.special(*special, input);
+                    let hit = special.iter().fold(Tri::No, |hit, s| hit.or(self.special(*s, input)));
                     if *negate { hit.not() } else { hit }
                 }
                 Term::Names(set) => match self.name {
@@ -549,9 +553,14 @@ impl Walker<'_> {
                 _ => Tri::Maybe,
             },
             Special::DestinationBroadcast => {
-                let directed =
-                    self.topology.is_some_and(|t| t.zones.iter().any(|z| z.broadcast() == Some(destination)));
-                Tri::of(family == Family::V4 && (destination == u32::MAX as u128 || directed))
+                let limited = destination == u32::MAX as u128;
+                match self.topology {
+                    _ if family == Family::V6 => Tri::No,
+                    Some(t) => Tri::of(limited || t.zones.iter().any(|z| z.broadcast() == Some(destination))),
+                    // Without a site the last address of any subnet may be one.
+                    None if limited => Tri::Yes,
+                    None => Tri::Maybe,
+                }
             }
             Special::DestinationMulticast => Tri::of(match family {
                 Family::V4 => destination >> 28 == 0xe,

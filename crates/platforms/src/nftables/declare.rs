@@ -44,7 +44,14 @@ pub struct Base {
 #[derive(Default)]
 pub struct Set {
     pub dynamic: bool,
-    pub elements: Vec<Range>,
+    pub elements: Vec<Change>,
+}
+
+/// What was done to the elements of a set.
+#[derive(Clone, Copy)]
+pub enum Change {
+    Add(Range),
+    Delete(Range),
 }
 
 const FAMILIES: [&str; 6] = ["ip", "ip6", "inet", "arp", "bridge", "netdev"];
@@ -342,7 +349,7 @@ impl<'a> Reader<'a> {
                     // elements = { … }
                     let inner = (self.at + 3, end.saturating_sub(1));
                     if self.text(self.at + 2) == "{" && inner.0 <= inner.1 {
-                        set.elements.push(inner);
+                        set.elements.push(Change::Add(inner));
                     }
                 }
                 "type" | "typeof" | "size" | "gc-interval" | "policy" | "auto-merge" | "comment"
@@ -402,7 +409,14 @@ impl<'a> Reader<'a> {
             ("add" | "create" | "insert", "rule") => {
                 let chain = self.next().to_string();
                 let chain = self.chain_index(table, &chain, (start, self.at));
-                if matches!(self.peek(), "position" | "handle" | "index") {
+                let known = self.tables[table].chains[chain].rules.len();
+                let index = match self.peek() {
+                    "index" => self.text(self.at + 1).parse::<usize>().ok().filter(|n| *n < known),
+                    _ => None,
+                };
+                if index.is_some() {
+                    self.at += 2;
+                } else if matches!(self.peek(), "position" | "handle" | "index") {
                     // Relative to a place only the running kernel knows.
                     let end = self.end();
                     self.error((start, end), Text::new("nft-relative-rule"));
@@ -411,18 +425,24 @@ impl<'a> Reader<'a> {
                 }
                 let range = (self.at, self.end());
                 let rules = &mut self.tables[table].chains[chain].rules;
-                match verb {
-                    "insert" => rules.insert(0, range),
-                    _ => rules.push(range),
+                // `add … index n` stands behind rule n, `insert … index n` before it; rules count from 0.
+                match (verb, index) {
+                    ("insert", n) => rules.insert(n.unwrap_or(0), range),
+                    (_, Some(n)) => rules.insert(n + 1, range),
+                    (_, None) => rules.push(range),
                 }
                 self.at = range.1;
             }
-            ("add" | "create", "element") => {
+            ("add" | "create" | "delete" | "destroy", "element") => {
                 let set = self.next().to_string();
                 let end = self.end();
                 if self.peek() == "{" {
                     let inner = (self.at + 1, end.saturating_sub(1));
-                    self.tables[table].sets.entry(set).or_default().elements.push(inner);
+                    let change = match verb {
+                        "add" | "create" => Change::Add(inner),
+                        _ => Change::Delete(inner),
+                    };
+                    self.tables[table].sets.entry(set).or_default().elements.push(change);
                 }
                 self.at = end;
             }

@@ -1,12 +1,13 @@
 //! Matches: a selector, an operator, values; what they mean as ranges.
 
+use super::declare::Change;
 use super::rule::{Context, Elements, cache_key};
 use super::select::{Selector, fib_type, selector};
 use super::statement::{Cursor, Trouble};
 use super::values::{Value, state_bit, value};
 use std::rc::Rc;
-use tillgate_model::{Family, Ranges, Text};
-use tillgate_packetset::{Cube, Field};
+use tillgate_model::{Ranges, Text};
+use tillgate_packetset::Field;
 use tillgate_ruleset::{InterfaceMatch, Match, NameSet, Part, Special, Term};
 
 /// How values are compared.
@@ -139,9 +140,21 @@ fn set_elements(
     if let Some(known) = context.cache.borrow().get(&key) {
         return Ok(SetContent::Elements(Rc::clone(known)));
     }
-    let mut all = Vec::new();
-    for range in &declared.elements {
-        all.extend(elements(context, *range, list)?);
+    let mut all: Vec<Element> = Vec::new();
+    for change in &declared.elements {
+        match change {
+            Change::Add(range) => all.extend(elements(context, *range, list)?),
+            Change::Delete(range) => {
+                for (gone, _) in elements(context, *range, list)? {
+                    let before = all.len();
+                    all.retain(|(values, _)| *values != gone);
+                    // Not there as it is named: a piece of something else, or an error when it is loaded.
+                    if all.len() == before {
+                        return Ok(SetContent::Unknown);
+                    }
+                }
+            }
+        }
     }
     let all = Rc::new(all);
     context.cache.borrow_mut().insert(key, Rc::clone(&all));
@@ -320,31 +333,13 @@ fn single(
                 _ => fib_type(word),
             };
             match (list.as_slice(), negate) {
-                ([word], negate) if special(word).is_some() => {
-                    when.terms.extend(special(word).map(|s| Term::Special(s, negate)));
-                }
                 (["host" | "unicast"], false) if *selector == Selector::PacketType => {
-                    when.terms.push(Term::Special(Special::DestinationBroadcast, true));
-                    when.terms.push(Term::Special(Special::DestinationMulticast, true));
+                    let others = vec![Special::DestinationBroadcast, Special::DestinationMulticast];
+                    when.terms.push(Term::Special(others, true));
                 }
-                (list, true) if list.iter().all(|w| special(w).is_some()) => {
-                    when.terms.extend(list.iter().filter_map(|w| special(w)).map(|s| Term::Special(s, true)));
-                }
-                (["broadcast", "multicast"] | ["multicast", "broadcast"], false) => {
-                    let parts = [
-                        (Family::V4, 0xe000_0000, 0xefff_ffff),
-                        (Family::V4, 0xffff_ffff, 0xffff_ffff),
-                        (Family::V6, 0xff << 120, u128::MAX),
-                    ];
-                    let part = |(f, lo, hi): (Family, u128, u128)| Part {
-                        cube: Cube::all()
-                            .at(Field::Family, f as u128)
-                            .and_then(|c| c.with(Field::Destination, &Ranges::span(lo, hi)))
-                            .unwrap_or_default(),
-                        ..Part::default()
-                    };
-                    when.terms
-                        .push(Term::Any { parts: parts.into_iter().map(part).collect(), negate: false });
+                (list, negate) if !list.is_empty() && list.iter().all(|w| special(w).is_some()) => {
+                    let any = list.iter().filter_map(|w| special(w)).collect();
+                    when.terms.push(Term::Special(any, negate));
                 }
                 _ => when.doubts.push(doubt(if *selector == Selector::FibType {
                     "fib type"
@@ -356,9 +351,21 @@ fn single(
         Selector::FibReverse => {
             let fails = words().next().map(|w| matches!(w, "missing" | "0"));
             match fails {
-                Some(fails) => when.terms.push(Term::Special(Special::ReversePathFails, fails == negate)),
+                Some(fails) => {
+                    when.terms.push(Term::Special(vec![Special::ReversePathFails], fails == negate))
+                }
                 None => when.doubts.push(doubt("fib")),
             }
+        }
+        Selector::Family
+            if words().any(|w| !matches!(w, "arp") && w.parse::<u32>().is_err() && !w.starts_with("0x")) =>
+        {
+            // Tagged frames: what is inside, only the kernel's way through its interfaces says.
+            when.doubts.push(doubt("vlan"));
+        }
+        Selector::Address { .. } if words().next().is_some() => {
+            // Looked up when the rules are loaded; a set of names with addresses beside it stays open as a whole.
+            when.doubts.push(doubt(words().next().unwrap_or_default()));
         }
         _ => {
             let Some((field, max)) = selector.field() else {

@@ -25,6 +25,8 @@ pub struct Context<'a> {
     pub tokens: &'a [Token],
     pub table: &'a Table,
     pub chains: BTreeMap<&'a str, usize>,
+    /// The number of the table's first chain without a name.
+    pub first_anonymous: usize,
     pub names: &'a SetNames,
     /// Sets that rules fill while packets pass.
     pub updated: BTreeSet<String>,
@@ -36,6 +38,8 @@ pub struct Context<'a> {
 pub struct Findings {
     pub notes: Vec<Note>,
     pub diagnostics: Vec<Diagnostic>,
+    /// The rules of chains without a name, numbered from [`Context::first_anonymous`].
+    pub anonymous: Vec<Vec<Rule>>,
 }
 
 /// Builds the rule set of all tables.
@@ -48,7 +52,7 @@ pub fn build(
 ) -> RuleSet {
     let mut rules = RuleSet { platform: "nftables", ..RuleSet::default() };
     let mut found = Findings::default();
-    for table in tables.iter().filter(|t| !t.dormant) {
+    for table in tables {
         let first = rules.chains.len();
         match table.family.as_str() {
             "ip" | "ip6" | "inet" | "netdev" => {}
@@ -77,6 +81,7 @@ pub fn build(
             tokens,
             table,
             chains: table.chains.iter().enumerate().map(|(i, c)| (c.name.as_str(), first + i)).collect(),
+            first_anonymous: rules.chains.len(),
             names,
             updated: BTreeSet::new(),
             cache: RefCell::default(),
@@ -88,9 +93,13 @@ pub fn build(
                 let list = super::statement::rule(&context, *range, &mut found);
                 rules.chains[id].rules.extend(list);
             }
-            if let Some(base) = &chain.base {
+            // A dormant table is there, and its hooks are not.
+            if let Some(base) = chain.base.as_ref().filter(|_| !table.dormant) {
                 attach(&context, id, base, &mut rules);
             }
+        }
+        for list in std::mem::take(&mut found.anonymous) {
+            rules.chains.push(model::Chain { name: format!("{} {{}}", table.name), rules: list });
         }
         loops(files, tokens, table, &rules, first, &mut found);
     }
@@ -165,7 +174,7 @@ fn attach(context: &Context<'_>, chain: usize, base: &Base, rules: &mut RuleSet)
 /// Bridge tables see frames before the packets are routed: where they drop, anything may be dropped.
 fn bridge(files: &Files, tokens: &[Token], table: &Table, rules: &mut RuleSet, found: &mut Findings) {
     let word = |i: usize| tokens.get(i).map_or("", |t| files.text(t));
-    for chain in &table.chains {
+    for chain in table.chains.iter().filter(|_| !table.dormant) {
         let drops =
             |(from, to): (usize, usize)| (from..to).any(|i| matches!(word(i), "drop" | "reject" | "queue"));
         let lines = chain.rules.iter().copied().filter(|r| drops(*r));

@@ -41,9 +41,6 @@ impl Selector {
         let (field, ranges) = match self {
             Selector::Address { family, .. } => (Field::Family, Ranges::single(*family as u128)),
             Selector::Port { protocol: Some(p), .. } => (Field::Protocol, Ranges::single(p.0 as u128)),
-            Selector::Port { protocol: None, .. } => {
-                (Field::Protocol, [6u128, 17, 33, 132, 136].iter().map(|p| (*p, *p)).collect())
-            }
             Selector::Protocol { family: Some(family) } => (Field::Family, Ranges::single(*family as u128)),
             Selector::TcpFlags => (Field::Protocol, Ranges::single(6)),
             Selector::Icmp { family, .. } => {

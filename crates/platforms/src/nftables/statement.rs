@@ -1,11 +1,15 @@
 //! Rules: matches and statements from left to right.
 
+use super::expand::end_of_statement;
+use super::lex::{Tok, Token};
 use super::matches::{map_elements, narrow, part, selectors, short_mask};
 use super::rule::{Context, Findings, family_of_table, span_of};
 use super::select::{Selector, selector};
 use super::values::Value;
 use std::net::IpAddr;
-use tillgate_model::{Diagnostic, Family, Ranges, Span, Text, address_bits, parse_prefix, prefix_range};
+use tillgate_model::{
+    Diagnostic, Family, Protocol, Ranges, Span, Text, address_bits, parse_prefix, prefix_range,
+};
 use tillgate_packetset::Field;
 use tillgate_ruleset::{Action, InterfaceMatch, Match, Note, Rule, Term, Translation};
 
@@ -29,7 +33,9 @@ impl<'a> Cursor<'a> {
     pub fn new(context: &'a Context<'a>, (from, to): (usize, usize)) -> Self {
         let to = to.min(context.tokens.len());
         let from = from.min(to);
-        let words = context.tokens[from..to].iter().map(|t| context.files.text(t)).collect();
+        // A quoted string is never a sign or a keyword, whatever it says.
+        let word = |t: &Token| if t.tok == Tok::Quoted { "\"" } else { context.files.text(t) };
+        let words = context.tokens[from..to].iter().map(word).collect();
         Cursor { context, from, words, at: 0 }
     }
 
@@ -41,7 +47,16 @@ impl<'a> Cursor<'a> {
         self.words.get(self.at + n).copied().unwrap_or("")
     }
 
+    /// The text of the current token, quoted or not; moves past it.
     pub fn next(&mut self) -> &'a str {
+        let inside = self.at < self.words.len();
+        let token = self.context.tokens.get(self.from + self.at).filter(|_| inside);
+        self.at += 1;
+        token.map_or("", |t| self.context.files.text(t))
+    }
+
+    /// The current sign or keyword; moves past it.
+    fn take(&mut self) -> &'a str {
         let word = self.peek();
         self.at += 1;
         word
@@ -82,7 +97,7 @@ impl<'a> Cursor<'a> {
         let start = self.at;
         let mut depth = 0;
         while !self.done() {
-            match self.next() {
+            match self.take() {
                 "{" if depth > 64 => return Err(self.bad(1, Text::new("nft-expected-value"))),
                 "{" => depth += 1,
                 "}" => depth -= 1,
@@ -153,7 +168,7 @@ impl<'a> Cursor<'a> {
             "(" => {
                 let mut depth = 0;
                 while !self.done() {
-                    match self.next() {
+                    match self.take() {
                         "(" => depth += 1,
                         ")" => depth -= 1,
                         _ => {}
@@ -180,8 +195,15 @@ struct Reader<'a, 'f> {
     /// Where the rule logged, if it did: the match at that point.
     logged: Option<Match>,
     matches_after_log: bool,
+    /// A match looked at ports of no protocol in particular.
+    raw_ports: bool,
     out: Vec<Rule>,
     found: &'f mut Findings,
+}
+
+/// The protocols with ports.
+fn with_ports() -> Ranges {
+    (0..=255u8).filter(|p| Protocol(*p).has_ports()).map(|p| (p as u128, p as u128)).collect()
 }
 
 /// Reads one rule; a verdict map makes it several.
@@ -196,6 +218,7 @@ pub fn rule(context: &Context<'_>, range: (usize, usize), found: &mut Findings) 
         when,
         logged: None,
         matches_after_log: false,
+        raw_ports: false,
         out: Vec::new(),
         found,
     };
@@ -238,6 +261,21 @@ impl Reader<'_, '_> {
                 self.out.push(rule);
             }
         }
+        // `th` looks at the same bytes whatever the protocol: ports where there are any, anything elsewhere.
+        if self.raw_ports {
+            let mut other = when.clone();
+            other.cube = other.cube.without(Field::SourcePort).without(Field::DestinationPort);
+            other.terms.retain(|t| !matches!(t, Term::Any { .. }));
+            other.narrow(Field::Protocol, &with_ports().complement(255));
+            if !other.never {
+                other.doubts.push(Text::new("not-modelled-match").arg("what", "th"));
+                self.out.push(Rule { span: self.span.clone(), when: other, action: action.clone(), log });
+            }
+            let mut when = when;
+            when.narrow(Field::Protocol, &with_ports());
+            self.out.push(Rule { span: self.span.clone(), when, action, log });
+            return;
+        }
         self.out.push(Rule { span: self.span.clone(), when, action, log });
     }
 
@@ -247,9 +285,23 @@ impl Reader<'_, '_> {
                 return self.trailing();
             }
         }
+        if let Some(text) = self.untranslated() {
+            return Err(Trouble::NotModelled(Text::new("not-modelled-statement").arg("what", text)));
+        }
         // No verdict: the rule counts, logs or marks.
         self.finish(Action::Continue);
         Ok(())
+    }
+
+    /// Listings of rules that iptables-nft made print what they cannot say as a comment: `counter packets 1 bytes
+    /// 60 #reject-with tcp-reset`. Such a rule does more than it shows.
+    fn untranslated(&self) -> Option<String> {
+        if !self.cursor.words.windows(2).any(|w| w == ["counter", "packets"]) {
+            return None;
+        }
+        let tail = self.span.file.text.get(self.span.end as usize..)?.lines().next()?.trim();
+        let said = tail.strip_prefix('#')?.trim();
+        (!said.starts_with("handle ")).then(|| said.chars().take(40).collect())
     }
 
     /// After a verdict only a comment may follow.
@@ -351,6 +403,11 @@ impl Reader<'_, '_> {
             "drop" => Action::Drop,
             "return" => Action::Return,
             "continue" => Action::Continue,
+            word @ ("jump" | "goto") if self.cursor.peek() == "{" => {
+                let range = self.cursor.braces()?;
+                let id = self.anonymous(range);
+                if word == "jump" { Action::Jump(id) } else { Action::Goto(id) }
+            }
             word @ ("jump" | "goto") => {
                 let name = self.cursor.next();
                 let Some(&id) = self.context.chains.get(name) else {
@@ -360,6 +417,23 @@ impl Reader<'_, '_> {
             }
             word => return Err(self.cursor.bad(1, Text::new("nft-expected-verdict").arg("word", word))),
         })
+    }
+
+    /// A chain without a name, written where it is called.
+    fn anonymous(&mut self, (from, to): (usize, usize)) -> usize {
+        let at = self.found.anonymous.len();
+        self.found.anonymous.push(Vec::new());
+        let mut rules = Vec::new();
+        let mut start = from;
+        while start < to {
+            let end = end_of_statement(self.context.files, self.context.tokens, start).min(to);
+            if end > start {
+                rules.extend(rule(self.context, (start, end), self.found));
+            }
+            start = end.max(start) + 1;
+        }
+        self.found.anonymous[at] = rules;
+        self.context.first_anonymous + at
     }
 
     fn skip_words(&mut self, words: &[&str]) {
@@ -424,7 +498,7 @@ impl Reader<'_, '_> {
                 | "week"
         ) || self.cursor.peek().starts_with(|c: char| c.is_ascii_digit())
         {
-            let name = self.cursor.next() == "name";
+            let name = self.cursor.take() == "name";
             self.cursor.at += usize::from(name);
         }
         self.when.doubts.push(Text::new("not-modelled-match").arg("what", word));
@@ -451,6 +525,7 @@ impl Reader<'_, '_> {
             self.cursor.at = start;
             return self.bare();
         };
+        self.raw_ports |= list.iter().any(|s| matches!(s, Selector::Port { protocol: None, .. }));
         match self.cursor.peek() {
             "set" => {
                 self.cursor.at += 1;
@@ -462,7 +537,9 @@ impl Reader<'_, '_> {
             }
             "vmap" => {
                 self.cursor.at += 1;
-                self.verdict_map(&list)?;
+                let going_on = self.verdict_map(&list)?;
+                self.behind_map(going_on)?;
+                self.cursor.at = usize::MAX / 2;
                 return Ok(true);
             }
             _ => {}
@@ -499,7 +576,8 @@ impl Reader<'_, '_> {
         Err(Trouble::NotModelled(text))
     }
 
-    fn verdict_map(&mut self, list: &[Selector]) -> Result<(), Trouble> {
+    /// One rule for each element; returns the matches of elements that say `continue`, for which the rule goes on.
+    fn verdict_map(&mut self, list: &[Selector]) -> Result<Vec<Match>, Trouble> {
         list.iter().for_each(|s| s.imply(&mut self.when));
         let Some(elements) = map_elements(self.context, &mut self.cursor, list)? else {
             return Err(Trouble::NotModelled(Text::new("not-modelled-statement").arg("what", "vmap")));
@@ -508,13 +586,39 @@ impl Reader<'_, '_> {
         let catch_all = |values: &[Value]| values.iter().all(|v| *v == Value::Any);
         let mut ordered: Vec<_> = elements.iter().collect();
         ordered.sort_by_key(|(values, _)| catch_all(values));
+        let mut going_on = Vec::new();
         for (values, data) in ordered {
             let saved = std::mem::replace(&mut self.cursor, Cursor::new(self.context, *data));
             let action = self.verdict();
             self.cursor = saved;
             let action = action?;
             let Some(when) = self.element_match(list, values) else { continue };
+            if action == Action::Continue {
+                going_on.push(when.clone());
+            }
             self.push(when, action);
+        }
+        Ok(going_on)
+    }
+
+    /// What stands behind a verdict map: packets in no element leave the rule (nft(8), VERDICT MAPS), so it is only
+    /// about those whose element says `continue`.
+    fn behind_map(&mut self, going_on: Vec<Match>) -> Result<(), Trouble> {
+        let start = self.cursor.at;
+        let mut rest = going_on;
+        if rest.is_empty() {
+            // Read all the same: what is wrong in it is wrong.
+            rest.push(Match { never: true, ..Match::default() });
+        }
+        for when in rest {
+            self.cursor.at = start;
+            self.when = when;
+            while !self.cursor.done() {
+                if self.statement()? {
+                    self.trailing()?;
+                    break;
+                }
+            }
         }
         Ok(())
     }
@@ -533,7 +637,7 @@ impl Reader<'_, '_> {
         if let ([Selector::FibType | Selector::PacketType], [Value::Word(word)]) = (list, values)
             && let Some(special) = super::select::fib_type(word)
         {
-            when.terms.push(Term::Special(special, false));
+            when.terms.push(Term::Special(vec![special], false));
         } else if doubt {
             when.doubts.push(Text::new("not-modelled-match").arg("what", "vmap"));
         }
@@ -545,7 +649,7 @@ impl Reader<'_, '_> {
         // `dnat ip to`, `dnat ip addr . port to`, `dnat ip prefix to`.
         let mut prefix = false;
         while !self.cursor.done() && self.cursor.peek() != "to" {
-            let family = match self.cursor.next() {
+            let family = match self.cursor.take() {
                 "ip" => Some(Family::V4),
                 "ip6" => Some(Family::V6),
                 "prefix" => {

@@ -1,7 +1,8 @@
 //! Right-hand sides: addresses, ports, protocols, states, interfaces, ranges of them.
 
 use super::select::Selector;
-use tillgate_model::{Family, Protocol, State, address_bits, parse_prefix, prefix_range};
+use crate::names::{protocol, service};
+use tillgate_model::{Family, State, address_bits, parse_prefix, prefix_range};
 use tillgate_packetset::Field;
 
 /// One value of a selector.
@@ -31,7 +32,12 @@ pub fn value(selector: &Selector, text: &str) -> Option<Value> {
     let single = |n: u128| Value::Range(n, n);
     match selector {
         Selector::Address { family, .. } => {
-            let net = parse_prefix(text).filter(|n| Family::of(n.addr()) == *family)?;
+            let Some(net) = parse_prefix(text) else {
+                return is_host_name(text).then(|| Value::Word(text.to_string()));
+            };
+            if Family::of(net.addr()) != *family {
+                return None;
+            }
             // A prefix with host bits is masked by the kernel.
             let (lo, hi) = prefix_range(&net.trunc());
             if !text.contains('/') {
@@ -44,7 +50,7 @@ pub fn value(selector: &Selector, text: &str) -> Option<Value> {
             let port = number().or_else(|| service(text).map(u128::from))?;
             (port <= 65535).then(|| single(port))
         }
-        Selector::Protocol { .. } => Protocol::parse(text).map(|p| single(p.0 as u128)),
+        Selector::Protocol { .. } => protocol(text).map(|p| single(p.0 as u128)),
         Selector::Icmp { family, field } => {
             let n = match field {
                 Field::SourcePort => number().or_else(|| icmp_type(*family, text)),
@@ -55,9 +61,15 @@ pub fn value(selector: &Selector, text: &str) -> Option<Value> {
         Selector::Interface { .. } => Some(Value::Interface(text.to_string())),
         Selector::State => State::parse(text).map(|s| single(s as u128)),
         Selector::Family => match text {
-            "ipv4" | "ip" | "4" | "2" | "0x0800" => Some(single(0)),
-            "ipv6" | "ip6" | "6" | "10" | "0x86dd" => Some(single(1)),
-            _ => None,
+            "ipv4" | "ip" | "4" | "2" => Some(single(0)),
+            "ipv6" | "ip6" | "6" | "10" => Some(single(1)),
+            // Other link protocols: no IP packet, except behind a VLAN tag that is still on.
+            "arp" | "vlan" | "8021q" | "8021ad" | "qinq" => Some(Value::Word(text.to_string())),
+            _ => number().map(|n| match n {
+                0x0800 => single(0),
+                0x86dd => single(1),
+                _ => Value::Word(text.to_string()),
+            }),
         },
         Selector::TcpFlags => match text {
             "fin" => Some(1),
@@ -79,99 +91,17 @@ pub fn value(selector: &Selector, text: &str) -> Option<Value> {
     }
 }
 
+/// A name that is resolved when the rules are loaded; one without a dot would as well be a mistyped word.
+fn is_host_name(text: &str) -> bool {
+    let label =
+        |l: &str| !l.is_empty() && l.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    let host = text.contains('.') && text.split('.').all(label);
+    text == "localhost" || host && text.contains(|c: char| c.is_ascii_alphabetic())
+}
+
 /// Bits of the kernel's connection states (include/uapi/linux/netfilter/nf_conntrack_common.h).
 pub fn state_bit(state: u128) -> u32 {
     [8, 2, 4, 1, 64][state as usize % 5]
-}
-
-/// Well-known service names as /etc/services has them.
-fn service(name: &str) -> Option<u16> {
-    const SERVICES: &[(&str, u16)] = &[
-        ("ftp-data", 20),
-        ("ftp", 21),
-        ("ssh", 22),
-        ("telnet", 23),
-        ("smtp", 25),
-        ("time", 37),
-        ("whois", 43),
-        ("tacacs", 49),
-        ("domain", 53),
-        ("bootps", 67),
-        ("bootpc", 68),
-        ("tftp", 69),
-        ("gopher", 70),
-        ("finger", 79),
-        ("http", 80),
-        ("kerberos", 88),
-        ("pop3", 110),
-        ("sunrpc", 111),
-        ("auth", 113),
-        ("nntp", 119),
-        ("ntp", 123),
-        ("epmap", 135),
-        ("netbios-ns", 137),
-        ("netbios-dgm", 138),
-        ("netbios-ssn", 139),
-        ("imap2", 143),
-        ("imap", 143),
-        ("snmp", 161),
-        ("snmp-trap", 162),
-        ("snmptrap", 162),
-        ("bgp", 179),
-        ("irc", 194),
-        ("ldap", 389),
-        ("https", 443),
-        ("microsoft-ds", 445),
-        ("kpasswd", 464),
-        ("submissions", 465),
-        ("isakmp", 500),
-        ("syslog", 514),
-        ("printer", 515),
-        ("route", 520),
-        ("dhcpv6-client", 546),
-        ("dhcpv6-server", 547),
-        ("rtsp", 554),
-        ("submission", 587),
-        ("ipp", 631),
-        ("ldaps", 636),
-        ("domain-s", 853),
-        ("rsync", 873),
-        ("ftps-data", 989),
-        ("ftps", 990),
-        ("telnets", 992),
-        ("imaps", 993),
-        ("pop3s", 995),
-        ("socks", 1080),
-        ("openvpn", 1194),
-        ("ms-sql-s", 1433),
-        ("ms-sql-m", 1434),
-        ("datametrics", 1645),
-        ("radius", 1812),
-        ("radius-acct", 1813),
-        ("nfs", 2049),
-        ("mysql", 3306),
-        ("ms-wbt-server", 3389),
-        ("nut", 3493),
-        ("ipsec-nat-t", 4500),
-        ("iax", 4569),
-        ("radmin-port", 4899),
-        ("sip", 5060),
-        ("sip-tls", 5061),
-        ("xmpp-client", 5222),
-        ("xmpp-server", 5269),
-        ("mdns", 5353),
-        ("postgresql", 5432),
-        ("amqps", 5671),
-        ("amqp", 5672),
-        ("x11", 6000),
-        ("redis", 6379),
-        ("ircs-u", 6697),
-        ("http-alt", 8080),
-        ("puppet", 8140),
-        ("zabbix-agent", 10050),
-        ("zabbix-trapper", 10051),
-    ];
-    SERVICES.iter().find(|(n, _)| *n == name).map(|(_, p)| *p)
 }
 
 fn icmp_type(family: Family, name: &str) -> Option<u128> {
