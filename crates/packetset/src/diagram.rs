@@ -59,6 +59,16 @@ impl Diagram {
         Self::default()
     }
 
+    /// Forgets all nodes, and keeps the room they had unless it is more than most diagrams need.
+    pub fn clear(&mut self) {
+        if self.inner.len() > 1 << 14 {
+            *self = Self::default();
+        }
+        self.inner.clear();
+        self.edges.clear();
+        self.unique.clear();
+    }
+
     /// Number of inner nodes built so far: the measure of memory.
     pub fn len(&self) -> usize {
         self.inner.len()

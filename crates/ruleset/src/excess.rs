@@ -303,6 +303,9 @@ impl Judge<'_> {
                 None => rest = true,
             }
         }
+        if rules.is_empty() && !rest {
+            return;
+        }
         rules.sort_unstable();
         rules.dedup();
         rest |= rules.len() > MOST_RULES;

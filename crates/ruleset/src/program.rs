@@ -87,7 +87,7 @@ impl<'a> Program<'a> {
     /// Forgets all diagrams; whoever holds a node of them must not use it any more. Questions are boxes, and
     /// each starts from nothing, so that memory does not grow with their number.
     pub(crate) fn fresh(&mut self) {
-        self.diagram = Diagram::new();
+        self.diagram.clear();
         self.deciders.clear();
         self.numbers.clear();
     }
