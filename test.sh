@@ -10,7 +10,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 missing=""
-for pair in nft:nftables ip:iproute2 conntrack:conntrack sysctl:procps dnsmasq:dnsmasq-base chronyd:chrony cc:gcc; do
+for pair in nft:nftables iptables:iptables ipset:ipset ip:iproute2 conntrack:conntrack sysctl:procps dnsmasq:dnsmasq-base chronyd:chrony cc:gcc; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
 done
 if [ -n "$missing" ]; then

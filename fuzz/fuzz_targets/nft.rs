@@ -3,10 +3,14 @@
 
 use libfuzzer_sys::fuzz_target;
 use tillgate_model::{Packet, SourceFile};
-use tillgate_platforms::{NoIncludes, nftables};
+use tillgate_platforms::{Input, NoIncludes, nftables};
 
 fuzz_target!(|text: &str| {
-    let parsed = nftables::parse(&SourceFile::new("fuzz.nft", text), &[SourceFile::new("r", text)], &NoIncludes);
+    let parsed = nftables::parse(&Input {
+        files: &[SourceFile::new("fuzz.nft", text)],
+        resolvers: &[SourceFile::new("r", text)],
+        includes: &NoIncludes,
+    });
     for diagnostic in &parsed.diagnostics {
         if let Some(span) = &diagnostic.span {
             span.position();

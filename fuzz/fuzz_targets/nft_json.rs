@@ -3,10 +3,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use tillgate_model::{Packet, SourceFile};
-use tillgate_platforms::{NoIncludes, nftables};
+use tillgate_platforms::{Input, nftables};
 
 fuzz_target!(|text: &str| {
-    let parsed = nftables::parse(&SourceFile::new("fuzz.json", format!("{{\"nftables\": [{text}]}}")), &[], &NoIncludes);
+    let parsed = nftables::parse(&Input::one(&SourceFile::new("fuzz.json", format!("{{\"nftables\": [{text}]}}"))));
     for diagnostic in &parsed.diagnostics {
         if let Some(span) = &diagnostic.span {
             span.position();

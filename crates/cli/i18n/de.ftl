@@ -127,17 +127,17 @@ variable-site-hint = number = … füllt sie
 ## nftables
 
 nft-after-verdict = nach einem Urteil kann nichts mehr folgen
-nft-bad-value = { $value } passt hier nicht
+bad-value = { $value } passt hier nicht
 nft-base-chain = eine Basiskette schreibt man: type filter hook forward priority filter; policy drop;
 nft-define = eine Definition schreibt man: define name = wert
 nft-expected-dot = der Schlüssel hat weitere Teile, verbunden durch " . "
 nft-expected-map = hier wird eine Abbildung erwartet: {"{"} … {"}"} oder @name
-nft-expected-value = hier wird ein Wert erwartet
+expected-value = hier wird ein Wert erwartet
 nft-expected-verdict = { $word } ist kein Urteil
 nft-include = eine Einbindung braucht einen Dateinamen
-nft-jump-deep = von der Kette { $chain } aus gehen Aufrufe tiefer, als der Kernel folgt (16)
-nft-jump-loop = die Kette { $chain } ruft sich selbst auf, unmittelbar oder über andere
-nft-open-string = diese Zeichenkette ist nicht geschlossen
+jump-deep = von der Kette { $chain } aus gehen Aufrufe tiefer, als der Kernel folgt (16)
+jump-loop = die Kette { $chain } ruft sich selbst auf, unmittelbar oder über andere
+open-string = diese Zeichenkette ist nicht geschlossen
 nft-policy = eine Policy ist accept oder drop
 nft-priority = das ist keine Priorität
 nft-relative-rule = der Platz dieser Regel hängt vom laufenden Regelwerk ab; geben Sie das ganze (nft list ruleset)
@@ -146,11 +146,11 @@ nft-table-body = hier wird der Rumpf einer Tabelle erwartet
 nft-too-many-tokens = Definitionen lassen diese Konfiguration über alle Maßen wachsen
 nft-unclosed = das wird nie geschlossen; vielleicht ist die Datei abgeschnitten
 nft-undefined = ${ $name } ist nicht definiert
-nft-unknown-chain = in dieser Tabelle gibt es keine Kette { $chain }
+unknown-chain = in dieser Tabelle gibt es keine Kette { $chain }
 nft-unknown-command = unbekannter Befehl { $word }
 nft-unknown-in-set = { $word } gehört in keine Menge
 nft-unknown-in-table = { $word } gehört in keine Tabelle
-nft-unknown-set = in dieser Tabelle gibt es keine Menge { $set }
+unknown-set = in dieser Tabelle gibt es keine Menge { $set }
 not-modelled-match = die Bedingung "{ $what }"
 not-modelled-set = die Menge { $set }, die etwas füllt, das nicht vorliegt
 not-modelled-statement = die Anweisung "{ $what }"
@@ -207,7 +207,19 @@ render-interface = nftables kann den Schnittstellennamen { $name } nicht tragen:
 render-names = { $site } verlangt Ziele nach Namen; das braucht services.dns = "gateway", dessen Resolver die Mengen füllt
 render-no-management = { $site } gibt niemanden an, der die Firewall verwalten darf; das zu laden sperrte alle aus
 render-no-uplink = { $site } gibt keinen Uplink an (firewall.wan)
-render-rollback =
+iptables-no-commit = die Tabelle { $table } endet nicht mit COMMIT
+iptables-outside = diese Zeile steht in keiner Tabelle; eine Tabelle beginnt mit *filter und endet mit COMMIT
+iptables-table = eine Tabelle { $name } gibt es nicht
+unknown-word = { $word } wird nicht verstanden
+not-given = { $what } (die Ausgabe liegt nicht vor, so dass jedes Paket dieser Familie durchkommen kann)
+render-rollback-iptables =
+    Laden Sie es mit einer Rücknahme, die auslöst, wenn Sie sie nicht anhalten:
+      iptables-save > /var/tmp/before.v4; ip6tables-save > /var/tmp/before.v6
+      systemd-run --on-active=2min --unit=tillgate-rollback sh -c 'iptables-restore /var/tmp/before.v4; ip6tables-restore /var/tmp/before.v6'
+      iptables-restore { $file } && ip6tables-restore { $file }
+      # eine neue Verbindung zur Firewall öffnen; wenn das geht:
+      systemctl stop tillgate-rollback.timer
+render-rollback-nftables =
     Laden Sie es mit einer Rücknahme, die auslöst, wenn Sie sie nicht anhalten:
       (echo flush ruleset; nft list ruleset) > /var/tmp/before.nft
       systemd-run --on-active=2min --unit=tillgate-rollback nft -f /var/tmp/before.nft

@@ -127,17 +127,17 @@ variable-site-hint = number = … fills it
 ## nftables
 
 nft-after-verdict = nothing can follow a verdict
-nft-bad-value = { $value } does not fit here
+bad-value = { $value } does not fit here
 nft-base-chain = a base chain is written: type filter hook forward priority filter; policy drop;
 nft-define = a definition is written: define name = value
 nft-expected-dot = the key has more parts, joined by " . "
 nft-expected-map = a map is expected here: {"{"} … {"}"} or @name
-nft-expected-value = a value is expected here
+expected-value = a value is expected here
 nft-expected-verdict = { $word } is no verdict
 nft-include = an include needs a file name
-nft-jump-deep = from the chain { $chain } calls go deeper than the kernel follows (16)
-nft-jump-loop = the chain { $chain } calls itself, directly or through others
-nft-open-string = this string is not closed
+jump-deep = from the chain { $chain } calls go deeper than the kernel follows (16)
+jump-loop = the chain { $chain } calls itself, directly or through others
+open-string = this string is not closed
 nft-policy = a policy is accept or drop
 nft-priority = this is no priority
 nft-relative-rule = this rule's place depends on the running rule set; give the whole of it (nft list ruleset)
@@ -146,11 +146,11 @@ nft-table-body = a table's body is expected here
 nft-too-many-tokens = definitions make this configuration grow beyond all bounds
 nft-unclosed = this is never closed; the file may be cut off
 nft-undefined = ${ $name } is not defined
-nft-unknown-chain = there is no chain { $chain } in this table
+unknown-chain = there is no chain { $chain } in this table
 nft-unknown-command = unknown command { $word }
 nft-unknown-in-set = { $word } does not belong in a set
 nft-unknown-in-table = { $word } does not belong in a table
-nft-unknown-set = there is no set { $set } in this table
+unknown-set = there is no set { $set } in this table
 not-modelled-match = the match "{ $what }"
 not-modelled-set = the set { $set }, which something fills that is not given
 not-modelled-statement = the statement "{ $what }"
@@ -207,7 +207,19 @@ render-interface = nftables cannot carry the interface name { $name }: at most 1
 render-names = { $site } asks for destinations by name; that needs services.dns = "gateway", whose resolver fills the sets
 render-no-management = { $site } declares nobody who may manage the firewall; loading this would lock everybody out
 render-no-uplink = { $site } declares no uplink (firewall.wan)
-render-rollback =
+iptables-no-commit = the table { $table } does not end with COMMIT
+iptables-outside = this line stands in no table; a table starts with *filter and ends with COMMIT
+iptables-table = there is no table { $name }
+unknown-word = { $word } is not understood
+not-given = { $what } (its output was not given, so that any packet of that family may pass)
+render-rollback-iptables =
+    Load it with a rollback that fires unless you stop it:
+      iptables-save > /var/tmp/before.v4; ip6tables-save > /var/tmp/before.v6
+      systemd-run --on-active=2min --unit=tillgate-rollback sh -c 'iptables-restore /var/tmp/before.v4; ip6tables-restore /var/tmp/before.v6'
+      iptables-restore { $file } && ip6tables-restore { $file }
+      # open a new connection to the firewall; if it works:
+      systemctl stop tillgate-rollback.timer
+render-rollback-nftables =
     Load it with a rollback that fires unless you stop it:
       (echo flush ruleset; nft list ruleset) > /var/tmp/before.nft
       systemd-run --on-active=2min --unit=tillgate-rollback nft -f /var/tmp/before.nft

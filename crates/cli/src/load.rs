@@ -3,14 +3,13 @@
 use crate::args::Global;
 use crate::output::Output;
 use crate::{Environment, Result};
-use std::cell::RefCell;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tillgate_catalog::Library;
 use tillgate_estate::Estate;
 use tillgate_model::{SourceFile, Text};
-use tillgate_platforms::{IncludeError, Includes, PLATFORMS, Parsed, Platform, nftables, recognise};
+use tillgate_platforms::{IncludeError, Includes, Input, LARGEST, PLATFORMS, Parsed, Platform, recognise};
 
 /// Reads a text file, or standard input for `-`. What is not text is refused.
 pub fn text_file(path: &Path, input: &mut dyn Read, output: &mut Output<'_>) -> Result<Arc<SourceFile>> {
@@ -24,7 +23,7 @@ pub fn text_file(path: &Path, input: &mut dyn Read, output: &mut Output<'_>) -> 
 fn read(path: &Path, input: &mut dyn Read) -> std::result::Result<String, Text> {
     let name = || path.display().to_string();
     let mut bytes = Vec::new();
-    let limit = nftables::LARGEST as u64 + 1;
+    let limit = LARGEST as u64 + 1;
     let result = if path.as_os_str() == "-" {
         input.take(limit).read_to_end(&mut bytes)
     } else {
@@ -38,7 +37,7 @@ fn read(path: &Path, input: &mut dyn Read) -> std::result::Result<String, Text> 
         return Err(Text::new("file-unreadable").arg("name", name()).arg("detail", error));
     }
     if bytes.len() as u64 >= limit {
-        let megabytes = nftables::LARGEST >> 20;
+        let megabytes = LARGEST >> 20;
         return Err(Text::new("file-too-large-named").arg("name", name()).num("megabytes", megabytes));
     }
     if bytes.iter().take(8192).any(|b| *b == 0) {
@@ -225,32 +224,16 @@ fn is_resolver(text: &str) -> bool {
 
 /// Reads a gathered configuration.
 pub fn parse(config: &Config) -> Parsed {
-    let includes = Folder { folder: config.folder.clone(), given: RefCell::new(Vec::new()) };
-    match config.main.as_slice() {
-        [one] => (config.platform.parse)(one, &config.resolvers, &includes),
-        many => {
-            // Several files are one configuration, read in the order given.
-            let text: String = (0..many.len()).map(|i| format!("include \"\u{1}{i}\"\n")).collect();
-            includes.given.borrow_mut().extend(many.iter().cloned());
-            (config.platform.parse)(&SourceFile::new("", text), &config.resolvers, &includes)
-        }
-    }
+    let includes = Folder(config.folder.clone());
+    config.platform.parse(&Input { files: &config.main, resolvers: &config.resolvers, includes: &includes })
 }
 
 /// Includes below the configuration's folder, and nowhere else.
-struct Folder {
-    folder: Option<PathBuf>,
-    given: RefCell<Vec<Arc<SourceFile>>>,
-}
+struct Folder(Option<PathBuf>);
 
 impl Includes for Folder {
     fn include(&self, pattern: &str) -> std::result::Result<Vec<Arc<SourceFile>>, IncludeError> {
-        if let Some(number) = pattern.strip_prefix('\u{1}') {
-            let given = self.given.borrow();
-            let file = number.parse().ok().and_then(|n: usize| given.get(n).cloned());
-            return file.map(|f| vec![f]).ok_or(IncludeError::NotFound);
-        }
-        let folder = self.folder.as_ref().ok_or(IncludeError::Outside)?;
+        let folder = self.0.as_ref().ok_or(IncludeError::Outside)?;
         let root = folder.canonicalize().map_err(|_| IncludeError::NotFound)?;
         let path =
             if Path::new(pattern).is_absolute() { PathBuf::from(pattern) } else { folder.join(pattern) };

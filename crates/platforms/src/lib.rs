@@ -3,15 +3,42 @@
 //! Platforms decide nothing: `ruleset` reasons, and knows no syntax. Pure: files a configuration includes are
 //! asked for through [`Includes`].
 
+mod companion;
+pub mod iptables;
+mod loops;
 mod names;
 pub mod nftables;
+mod permits;
 mod registry;
+mod write;
 
-pub use registry::{PLATFORMS, Platform, recognise};
+pub use registry::{PLATFORMS, Platform, platform, recognise};
+pub use write::{RenderError, Rendered};
 
 use std::sync::Arc;
 use tillgate_model::{Diagnostic, SourceFile};
 use tillgate_ruleset::RuleSet;
+
+/// The largest configuration that is read, in bytes.
+pub const LARGEST: usize = 64 << 20;
+
+/// What a configuration consists of.
+#[derive(Clone, Copy)]
+pub struct Input<'a> {
+    /// The firewall's files; several are one configuration, in this order.
+    pub files: &'a [Arc<SourceFile>],
+    /// Resolver files given beside it (dnsmasq), which say which names fill which sets.
+    pub resolvers: &'a [Arc<SourceFile>],
+    /// Files it asks for.
+    pub includes: &'a dyn Includes,
+}
+
+impl<'a> Input<'a> {
+    /// One file with nothing beside it.
+    pub fn one(file: &'a Arc<SourceFile>) -> Self {
+        Input { files: std::slice::from_ref(file), resolvers: &[], includes: &NoIncludes }
+    }
+}
 
 /// Files that a configuration asks for.
 pub trait Includes {

@@ -1,11 +1,10 @@
 //! The platforms by name, and which one a text is of.
 
-use crate::{Includes, Parsed, nftables};
-use std::sync::Arc;
-use tillgate_model::SourceFile;
-
-/// Reads a configuration with the resolver files given beside it.
-pub type Parse = fn(&Arc<SourceFile>, &[Arc<SourceFile>], &dyn Includes) -> Parsed;
+use crate::{Input, LARGEST, Parsed, RenderError, Rendered, iptables, nftables};
+use tillgate_estate::Site;
+use tillgate_intent::Intent;
+use tillgate_model::{Diagnostic, Span, Text};
+use tillgate_ruleset::RuleSet;
 
 /// A firewall platform.
 pub struct Platform {
@@ -13,13 +12,54 @@ pub struct Platform {
     pub name: &'static str,
     /// How sure a text is of this platform, 0 to 100, from its first lines.
     pub recognise: fn(&str) -> u8,
-    /// Reads a configuration; the second list holds resolver files given beside it.
-    pub parse: Parse,
+    /// Reads a configuration.
+    parse: fn(&Input<'_>) -> Parsed,
+    /// Writes the configuration of a site, and refuses what it cannot prove.
+    pub render: fn(&Site, &Intent) -> Result<Rendered, RenderError>,
+    /// How files are called that it reads.
+    pub extension: &'static str,
+    /// The text that says how to load it with a way back.
+    pub rollback: &'static str,
+}
+
+impl Platform {
+    /// Reads a configuration; one that is too large is refused.
+    pub fn parse(&self, input: &Input<'_>) -> Parsed {
+        match input.files.iter().find(|f| f.text.len() > LARGEST) {
+            None => (self.parse)(input),
+            Some(file) => {
+                let text = Text::new("file-too-large").num("megabytes", LARGEST >> 20);
+                let error = Diagnostic::error(Span::new(file, 0, 0), text);
+                Parsed { rules: RuleSet::default(), diagnostics: vec![error] }
+            }
+        }
+    }
 }
 
 /// All platforms.
-pub const PLATFORMS: &[Platform] =
-    &[Platform { name: "nftables", recognise: nftables::recognise, parse: nftables::parse }];
+pub const PLATFORMS: &[Platform] = &[
+    Platform {
+        name: "iptables",
+        recognise: iptables::recognise,
+        parse: iptables::parse,
+        render: iptables::render,
+        extension: "rules",
+        rollback: "render-rollback-iptables",
+    },
+    Platform {
+        name: "nftables",
+        recognise: nftables::recognise,
+        parse: nftables::parse,
+        render: nftables::render,
+        extension: "nft",
+        rollback: "render-rollback-nftables",
+    },
+];
+
+/// The platform of a name.
+pub fn platform(name: &str) -> Option<&'static Platform> {
+    PLATFORMS.iter().find(|p| p.name == name)
+}
 
 /// The platform a text is most likely of; `None` when nothing speaks for any.
 pub fn recognise(text: &str) -> Option<&'static Platform> {

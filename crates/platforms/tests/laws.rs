@@ -5,11 +5,11 @@ use proptest::prelude::*;
 use tillgate_catalog::Library;
 use tillgate_intent::intent;
 use tillgate_model::{Date, Packet, SourceFile, Verdict};
-use tillgate_platforms::{NoIncludes, nftables};
+use tillgate_platforms::{Input, NoIncludes, RenderError, nftables};
 use tillgate_ruleset::{RuleSet, trace, verify};
 
 fn parse(text: &str) -> RuleSet {
-    let parsed = nftables::parse(&SourceFile::new("law.nft", text), &[], &NoIncludes);
+    let parsed = nftables::parse(&Input::one(&SourceFile::new("law.nft", text)));
     assert!(parsed.diagnostics.is_empty(), "{text}: {:?}", parsed.diagnostics);
     parsed.rules
 }
@@ -81,14 +81,18 @@ proptest! {
         let rendered = match nftables::render(site, &intent) {
             Ok(rendered) => rendered,
             // Names need the resolver on the firewall; without it the refusal is the right answer.
-            Err(nftables::RenderError::NamesNeedResolver) => {
+            Err(RenderError::NamesNeedResolver) => {
                 prop_assert!(names && services & 1 == 0);
                 return Ok(());
             }
             Err(error) => return Err(TestCaseError::fail(format!("{text}\n{error:?}"))),
         };
         let resolvers: Vec<_> = rendered.companions.iter().map(|(n, t)| SourceFile::new(n.as_str(), t.as_str())).collect();
-        let parsed = nftables::parse(&SourceFile::new("back.nft", rendered.text.as_str()), &resolvers, &NoIncludes);
+        let parsed = nftables::parse(&Input {
+            files: &[SourceFile::new("back.nft", rendered.text.as_str())],
+            resolvers: &resolvers,
+            includes: &NoIncludes,
+        });
         prop_assert!(parsed.diagnostics.is_empty());
         let findings = verify(&parsed.rules, &intent);
         prop_assert_eq!(Verdict::of(&findings, tillgate_model::Severity::High), Verdict::Holds, "{:?}", findings);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use tillgate_model::{Decision, Packet, SourceFile};
-use tillgate_platforms::{NoIncludes, nftables};
+use tillgate_platforms::{Input, nftables};
 use tillgate_ruleset::trace;
 
 #[test]
@@ -14,7 +14,7 @@ fn nftables_cases() {
         let (title, rest) = case.split_once("=CONFIG=").expect("a case has a configuration");
         let (config, list) = rest.split_once("=PACKETS=").expect("a case has packets");
         let title = title.trim();
-        let parsed = nftables::parse(&SourceFile::new(title, config.trim_start()), &[], &NoIncludes);
+        let parsed = nftables::parse(&Input::one(&SourceFile::new(title, config.trim_start())));
         assert!(parsed.diagnostics.is_empty(), "{title}: {:?}", parsed.diagnostics);
         for line in list.lines().filter(|l| !l.trim().is_empty()) {
             let (want, packet) = line.split_once(' ').expect("verdict and packet");
@@ -47,7 +47,7 @@ fn json_is_read_like_text() {
         {"rule": {"family": "inet", "table": "t", "chain": "web", "handle": 6, "expr": [
             {"match": {"op": "!=", "left": {"meta": {"key": "oifname"}}, "right": "lan"}}, {"accept": null}]}}
     ]}"#;
-    let parsed = nftables::parse(&SourceFile::new("fw.json", json), &[], &NoIncludes);
+    let parsed = nftables::parse(&Input::one(&SourceFile::new("fw.json", json)));
     assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
     let want = BTreeMap::from([
         ("tcp 10.0.0.1:40000 -> 203.0.113.5:443 in lan out wan", Decision::Permit),
@@ -69,25 +69,25 @@ fn bad_input_is_an_error_with_a_place_and_no_panic() {
             "table inet t { chain c { type filter hook forward priority 0; tcp dport 443 accept",
             "nft-unclosed",
         ),
-        ("table inet t { chain c { tcp dport 70000 accept\n} }", "nft-bad-value"),
-        ("table inet t { chain c { ip saddr 10.0.0.300 accept\n} }", "nft-bad-value"),
-        ("table inet t { chain c { jump nowhere\n} }", "nft-unknown-chain"),
-        ("table inet t { chain c { ip saddr @nowhere accept\n} }", "nft-unknown-set"),
+        ("table inet t { chain c { tcp dport 70000 accept\n} }", "bad-value"),
+        ("table inet t { chain c { ip saddr 10.0.0.300 accept\n} }", "bad-value"),
+        ("table inet t { chain c { jump nowhere\n} }", "unknown-chain"),
+        ("table inet t { chain c { ip saddr @nowhere accept\n} }", "unknown-set"),
         ("table inet t { chain c { ip saddr $nowhere accept\n} }", "nft-undefined"),
-        ("table inet t { chain a { jump b\n} chain b { jump a\n} }", "nft-jump-loop"),
+        ("table inet t { chain a { jump b\n} chain b { jump a\n} }", "jump-loop"),
         ("table inet t { chain c { type filter hook sideways priority 0; } }", "nft-base-chain"),
         ("table inet t { chain c { type filter hook forward priority soon; } }", "nft-priority"),
         ("table inet t { frobnicate }", "nft-unknown-in-table"),
         ("frobnicate all\n", "nft-unknown-command"),
         ("include \"other.nft\"\n", "include-not-found"),
-        ("table inet t { chain c { log prefix \"open accept\n} }", "nft-open-string"),
+        ("table inet t { chain c { log prefix \"open accept\n} }", "open-string"),
         ("{\"nftables\": [", "json-syntax"),
         ("{\"other\": []}", "json-no-nftables"),
         ("table inet t { chain c { accept drop\n} }", "nft-after-verdict"),
         ("table inet t { chain c { \u{1} accept\n} }", "nft-strange-byte"),
     ];
     for (text, want) in cases {
-        let parsed = nftables::parse(&SourceFile::new("bad.nft", text), &[], &NoIncludes);
+        let parsed = nftables::parse(&Input::one(&SourceFile::new("bad.nft", text)));
         let ids: Vec<&str> = parsed.diagnostics.iter().map(|d| d.message.id).collect();
         assert!(ids.contains(&want), "{text}: {ids:?}");
         assert!(parsed.diagnostics.iter().all(|d| d.span.is_some()), "{text}");
@@ -105,7 +105,7 @@ fn bad_input_is_an_error_with_a_place_and_no_panic() {
         "delete rule inet t",
         "table inet t { set s {",
     ] {
-        nftables::parse(&SourceFile::new("cut.nft", text), &[], &NoIncludes);
+        nftables::parse(&Input::one(&SourceFile::new("cut.nft", text)));
     }
 }
 
@@ -115,14 +115,14 @@ fn definitions_that_multiply_themselves_stop() {
     for i in 1..30 {
         text.push_str(&format!("define a{i} = {{ $a{0}, $a{0}, $a{0}, $a{0}, $a{0}, $a{0} }}\n", i - 1));
     }
-    let parsed = nftables::parse(&SourceFile::new("bomb.nft", text), &[], &NoIncludes);
+    let parsed = nftables::parse(&Input::one(&SourceFile::new("bomb.nft", text)));
     assert!(parsed.diagnostics.iter().any(|d| d.message.id == "nft-too-many-tokens"));
 }
 
 #[test]
 fn unknown_statements_are_told_and_leave_the_answer_open() {
     let text = "table inet t { chain c { type filter hook forward priority 0; policy drop;\n tcp dport 443 frobnicate 7\n tcp dport 443 accept\n} }";
-    let parsed = nftables::parse(&SourceFile::new("new.nft", text), &[], &NoIncludes);
+    let parsed = nftables::parse(&Input::one(&SourceFile::new("new.nft", text)));
     assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
     assert_eq!(parsed.rules.notes.len(), 1);
     let packet = Packet::parse("tcp 10.0.0.1:40000 -> 203.0.113.5:443 in lan out wan").unwrap();

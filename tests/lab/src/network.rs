@@ -243,6 +243,21 @@ impl Lab {
     pub fn load(&self, rules: &str) {
         self.gate("nft", &["flush", "ruleset"], None);
         self.gate("nft", &["-f", "-"], Some(rules));
+        self.watch();
+    }
+
+    /// Loads rules for `iptables-restore` and `ip6tables-restore`, after the sets they name (`ipset restore`).
+    pub fn load_iptables(&self, rules: &str, sets: &str) {
+        self.gate("nft", &["flush", "ruleset"], None);
+        self.gate("ipset", &["destroy"], None);
+        self.gate("ipset", &["restore"], Some(sets));
+        self.gate("iptables-restore", &[], Some(rules));
+        self.gate("ip6tables-restore", &[], Some(rules));
+        self.watch();
+    }
+
+    /// Forgets all connections, and watches what the firewall itself gets.
+    fn watch(&self) {
         self.gate("conntrack", &["-F"], None);
         let counter = "table inet lab {
             set seen4 { typeof ip id; flags dynamic; size 65536; }

@@ -12,7 +12,7 @@ use tillgate_estate::Role;
 use tillgate_intent::{Flow, Intent, Path, Side, intent};
 use tillgate_lab::{Fate, Lab, Random, probes};
 use tillgate_model::{Family, FindingId, Packet, Protocol, SourceFile, State, address_bits};
-use tillgate_platforms::{NoIncludes, nftables};
+use tillgate_platforms::{Input, nftables};
 use tillgate_ruleset::{RuleSet, verify};
 
 fn side_of<'a>(intent: &'a Intent, interface: &str) -> Option<(Side, &'a str)> {
@@ -380,7 +380,7 @@ fn every_breaking_change_is_found_and_no_other() {
     for site in [chain.site("koeln").unwrap(), chain.site("augsburg").unwrap(), &bistro.sites[0]] {
         let intent = intent(site, &library, today());
         let text = nftables::render(site, &intent).unwrap().text;
-        let parse = |text: &str| nftables::parse(&SourceFile::new("mutant", text), &[], &NoIncludes);
+        let parse = |text: &str| nftables::parse(&Input::one(&SourceFile::new("mutant", text)));
         let original = parse(&text).rules;
         let mut lab = Lab::new(&intent.topology, &[]);
         lab.echo(53);

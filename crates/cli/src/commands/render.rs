@@ -11,7 +11,7 @@ use tillgate_catalog::Library;
 use tillgate_estate::Site;
 use tillgate_intent::intent;
 use tillgate_model::Text;
-use tillgate_platforms::nftables::{self, RenderError, Rendered};
+use tillgate_platforms::{PLATFORMS, Platform, RenderError, Rendered, platform};
 
 pub fn run(
     args: &Render,
@@ -29,7 +29,8 @@ pub fn run(
                 None => print(&rendered, output),
                 Some(path) => write_one(&rendered, site, path, output)?,
             }
-            output.note(&Text::new("render-rollback").arg("file", format!("{}.nft", site.name)));
+            let file = format!("{}.{}", site.name, rendered.0.extension);
+            output.note(&Text::new(rendered.0.rollback).arg("file", file));
         }
         (None, Some(folder)) => {
             for site in &estate.sites {
@@ -45,14 +46,25 @@ pub fn run(
     Ok(0)
 }
 
-fn render(site: &Site, library: &Library, args: &Render, output: &mut Output<'_>) -> Result<Rendered> {
-    let platform = args.platform.as_ref().unwrap_or(&site.firewall.platform);
-    if platform != "nftables" {
-        return output.fail(&Text::new("unknown-platform").arg("name", platform).arg("known", "nftables"));
+/// The platform asked for, or the site's own.
+fn platform_of(site: &Site, args: &Render, output: &mut Output<'_>) -> Result<&'static Platform> {
+    let name = args.platform.as_ref().unwrap_or(&site.firewall.platform);
+    match platform(name) {
+        Some(platform) => Ok(platform),
+        None => {
+            let known: Vec<&str> = PLATFORMS.iter().map(|p| p.name).collect();
+            output.fail(&Text::new("unknown-platform").arg("name", name).arg("known", known.join(", ")))
+        }
     }
+}
+
+type Written = (&'static Platform, Rendered);
+
+fn render(site: &Site, library: &Library, args: &Render, output: &mut Output<'_>) -> Result<Written> {
+    let platform = platform_of(site, args, output)?;
     let intent = intent(site, library, output.today);
-    match nftables::render(site, &intent) {
-        Ok(rendered) => Ok(rendered),
+    match (platform.render)(site, &intent) {
+        Ok(rendered) => Ok((platform, rendered)),
         Err(error) => {
             let text = match &error {
                 RenderError::NoManagement => Text::new("render-no-management").arg("site", &site.name),
@@ -70,14 +82,14 @@ fn render(site: &Site, library: &Library, args: &Render, output: &mut Output<'_>
     }
 }
 
-fn print(rendered: &Rendered, output: &mut Output<'_>) {
+fn print((platform, rendered): &Written, output: &mut Output<'_>) {
     match output.format {
         Format::Text => output.data(&rendered.text),
         Format::Json => {
             let companions: Vec<_> =
                 rendered.companions.iter().map(|(n, t)| json!({"name": n, "text": t})).collect();
             let value = json!({
-                "schema": "tillgate.configuration/1", "platform": "nftables", "text": rendered.text, "companions": companions,
+                "schema": "tillgate.configuration/1", "platform": platform.name, "text": rendered.text, "companions": companions,
             });
             output.data(&super::json(&value));
         }
@@ -85,18 +97,23 @@ fn print(rendered: &Rendered, output: &mut Output<'_>) {
 }
 
 /// A path with an ending is the file; anything else is a folder for it and its companions.
-fn write_one(rendered: &Rendered, site: &Site, path: &Path, output: &mut Output<'_>) -> Result<()> {
+fn write_one(rendered: &Written, site: &Site, path: &Path, output: &mut Output<'_>) -> Result<()> {
     if path.extension().is_some() && !path.is_dir() {
-        return write(path, &rendered.text, output);
+        return write(path, &rendered.1.text, output);
     }
     write_folder(rendered, site, path, output)
 }
 
-fn write_folder(rendered: &Rendered, site: &Site, folder: &Path, output: &mut Output<'_>) -> Result<()> {
+fn write_folder(
+    (platform, rendered): &Written,
+    site: &Site,
+    folder: &Path,
+    output: &mut Output<'_>,
+) -> Result<()> {
     if let Err(error) = std::fs::create_dir_all(folder) {
         return output.fail(&Text::new("cannot-create").arg("name", folder.display()).arg("detail", error));
     }
-    write(&folder.join(format!("{}.nft", site.name)), &rendered.text, output)?;
+    write(&folder.join(format!("{}.{}", site.name, platform.extension)), &rendered.text, output)?;
     for (name, text) in &rendered.companions {
         write(&folder.join(name), text, output)?;
     }

@@ -11,9 +11,9 @@ const MOST_TOKENS: usize = 40_000_000;
 /// Depth of includes; nft's own limit.
 const MOST_INCLUDES: usize = 16;
 
-/// Expands a file into the tokens of the whole configuration.
+/// Expands files into the tokens of the whole configuration.
 pub fn expand(
-    file: &Arc<SourceFile>,
+    files: &[Arc<SourceFile>],
     includes: &dyn Includes,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> (Files, Vec<Token>) {
@@ -26,7 +26,9 @@ pub fn expand(
         full: false,
         diagnostics,
     };
-    expander.file(file);
+    for file in files {
+        expander.whole(file);
+    }
     (expander.files, expander.out)
 }
 
@@ -41,6 +43,14 @@ struct Expander<'a> {
 }
 
 impl Expander<'_> {
+    /// A file, with the end of a line after it.
+    fn whole(&mut self, file: &Arc<SourceFile>) {
+        let index = self.files.0.len() as u16;
+        self.file(file);
+        let end = file.text.len();
+        self.out.push(Token::new(Tok::Newline, index, end, end));
+    }
+
     fn file(&mut self, file: &Arc<SourceFile>) {
         let index = self.files.0.len() as u16;
         self.files.0.push(Arc::clone(file));
@@ -147,9 +157,7 @@ impl Expander<'_> {
                     if self.stack.contains(&file.name) {
                         fail("include-cycle", &file.name, self.diagnostics);
                     } else {
-                        self.file(&file);
-                        let (index, end) = ((self.files.0.len() - 1) as u16, file.text.len());
-                        self.out.push(Token::new(Tok::Newline, index, end, end));
+                        self.whole(&file);
                     }
                 }
             }

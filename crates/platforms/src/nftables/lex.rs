@@ -102,7 +102,7 @@ pub fn lex(index: u16, file: &Arc<SourceFile>, diagnostics: &mut Vec<Diagnostic>
                     at += 1;
                 } else {
                     let span = Span::new(file, start, at);
-                    diagnostics.push(Diagnostic::error(span, Text::new("nft-open-string")));
+                    diagnostics.push(Diagnostic::error(span, Text::new("open-string")));
                 }
                 push(Tok::Quoted, start, at);
             }

@@ -130,7 +130,7 @@ fn set_elements(
         return Ok(if destination { SetContent::Names(names.clone()) } else { SetContent::Unknown });
     }
     let Some(declared) = context.table.sets.get(set) else {
-        return Err(cursor.bad(1, Text::new("nft-unknown-set").arg("set", set)));
+        return Err(cursor.bad(1, Text::new("unknown-set").arg("set", set)));
     };
     // A set that rules or others fill may hold anything; one that is declared empty waits to be filled.
     if declared.dynamic || declared.elements.is_empty() || context.updated.contains(set) {
@@ -251,12 +251,12 @@ fn plain(cursor: &mut Cursor<'_>, list: &[Selector]) -> Result<Vec<Value>, Troub
 
 fn one_value(cursor: &mut Cursor<'_>, selector: &Selector) -> Result<Value, Trouble> {
     if cursor.done() {
-        return Err(cursor.bad(0, Text::new("nft-expected-value")));
+        return Err(cursor.bad(0, Text::new("expected-value")));
     }
     let start = cursor.at;
     let text = cursor.next();
     let Some(first) = value(selector, text) else {
-        return Err(cursor.bad_at(start, Text::new("nft-bad-value").arg("value", text)));
+        return Err(cursor.bad_at(start, Text::new("bad-value").arg("value", text)));
     };
     if cursor.peek() != "-" {
         return Ok(first);
@@ -265,7 +265,7 @@ fn one_value(cursor: &mut Cursor<'_>, selector: &Selector) -> Result<Value, Trou
     let end = cursor.next();
     match (first, value(selector, end)) {
         (Value::Range(lo, _), Some(Value::Range(_, hi))) if lo <= hi => Ok(Value::Range(lo, hi)),
-        _ => Err(cursor.bad_at(start, Text::new("nft-bad-value").arg("value", format!("{text}-{end}")))),
+        _ => Err(cursor.bad_at(start, Text::new("bad-value").arg("value", format!("{text}-{end}")))),
     }
 }
 
@@ -435,7 +435,7 @@ fn masked(cursor: &mut Cursor<'_>, selector: &Selector, when: &mut Match) -> Res
             cursor.at += 1;
         }
         if open && cursor.next() != ")" {
-            return Err(cursor.bad(1, Text::new("nft-expected-value")));
+            return Err(cursor.bad(1, Text::new("expected-value")));
         }
         Ok(Some(total))
     };
@@ -477,7 +477,7 @@ pub fn short_mask(cursor: &mut Cursor<'_>, when: &mut Match) -> Result<(), Troub
         loop {
             match one_value(cursor, &Selector::TcpFlags)? {
                 Value::Range(lo, _) => total |= lo,
-                _ => return Err(cursor.bad(1, Text::new("nft-expected-value"))),
+                _ => return Err(cursor.bad(1, Text::new("expected-value"))),
             }
             if cursor.peek() != "," {
                 return Ok(total);

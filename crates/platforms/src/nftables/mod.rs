@@ -2,7 +2,6 @@
 //!
 //! Grammar and semantics: nft(8) of nftables 1.0 and 1.1; the kernel is the referee (`tests/lab`).
 
-mod companion;
 mod declare;
 mod expand;
 mod json;
@@ -16,15 +15,13 @@ mod statement;
 mod text;
 mod values;
 
-pub use render::{RenderError, Rendered, render};
+pub use render::render;
+pub(crate) use text::{Names, comment, slug};
 
-use crate::{Includes, Parsed};
+use crate::{Input, Parsed};
 use std::sync::Arc;
-use tillgate_model::{Diagnostic, SourceFile, Span, Text};
+use tillgate_model::Diagnostic;
 use tillgate_ruleset::RuleSet;
-
-/// The largest configuration that is read, in bytes.
-pub const LARGEST: usize = 64 << 20;
 
 /// How much a text looks like nftables.
 pub fn recognise(text: &str) -> u8 {
@@ -57,28 +54,22 @@ pub fn recognise(text: &str) -> u8 {
     score
 }
 
-/// Reads a configuration. `resolvers` are resolver files given beside it (dnsmasq), which say which names fill
-/// which sets.
-pub fn parse(file: &Arc<SourceFile>, resolvers: &[Arc<SourceFile>], includes: &dyn Includes) -> Parsed {
-    if file.text.len() > LARGEST {
-        let text = Text::new("file-too-large").num("megabytes", LARGEST >> 20);
-        let error = Diagnostic::error(Span::new(file, 0, 0), text);
-        return Parsed { rules: RuleSet::default(), diagnostics: vec![error] };
-    }
+/// Reads a configuration; JSON listings are turned into text first.
+pub fn parse(input: &Input<'_>) -> Parsed {
     let mut diagnostics = Vec::new();
-    let converted = match file.text.trim_start().starts_with('{') {
-        true => match json::to_text(file) {
-            Ok(converted) => Some(converted),
-            Err(error) => {
-                return Parsed { rules: RuleSet::default(), diagnostics: vec![*error] };
-            }
-        },
-        false => None,
-    };
-    let file = converted.as_ref().unwrap_or(file);
-    let (files, tokens) = expand::expand(file, includes, &mut diagnostics);
+    let mut files = Vec::new();
+    for file in input.files {
+        match file.text.trim_start().starts_with('{') {
+            true => match json::to_text(file) {
+                Ok(converted) => files.push(converted),
+                Err(error) => return Parsed { rules: RuleSet::default(), diagnostics: vec![*error] },
+            },
+            false => files.push(Arc::clone(file)),
+        }
+    }
+    let (files, tokens) = expand::expand(&files, input.includes, &mut diagnostics);
     let declared = declare::declare(&files, &tokens, &mut diagnostics);
-    let names = resolver::names(resolvers);
+    let names = resolver::names(input.resolvers);
     let mut rules = rule::build(&files, &tokens, &declared, &names, &mut diagnostics);
     rules.finish();
     Diagnostic::sort(&mut diagnostics);

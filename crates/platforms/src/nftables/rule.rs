@@ -1,10 +1,11 @@
 //! Declared tables to the rule-set model: chains get numbers, rules are read one by one.
 
-use super::declare::{Base, Chain, Table};
+use super::declare::{Base, Table};
 use super::lex::{Files, Token};
 use super::resolver::SetNames;
 use super::select::Selector;
 use super::values::Value;
+use crate::loops::{self, Named};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -101,7 +102,13 @@ pub fn build(
         for list in std::mem::take(&mut found.anonymous) {
             rules.chains.push(model::Chain { name: format!("{} {{}}", table.name), rules: list });
         }
-        loops(files, tokens, table, &rules, first, &mut found);
+        let named = table.chains.iter().enumerate().map(|(i, c)| Named {
+            id: first + i,
+            name: &c.name,
+            span: span_of(files, tokens, c.head),
+            base: c.base.is_some(),
+        });
+        loops::check(&rules, named, Some(DEEPEST), &mut found.diagnostics);
     }
     rules.notes = found.notes;
     diagnostics.extend(found.diagnostics);
@@ -199,55 +206,6 @@ fn bridge(files: &Files, tokens: &[Token], table: &Table, rules: &mut RuleSet, f
                 family: None,
             });
         }
-    }
-}
-
-/// The kernel refuses chains that call themselves, and calls that go too deep.
-fn loops(
-    files: &Files,
-    tokens: &[Token],
-    table: &Table,
-    rules: &RuleSet,
-    first: usize,
-    found: &mut Findings,
-) {
-    // Longest way down from each chain; `None` while it is being walked.
-    let mut depth: BTreeMap<usize, Option<usize>> = BTreeMap::new();
-    fn walk(
-        id: usize,
-        rules: &RuleSet,
-        depth: &mut BTreeMap<usize, Option<usize>>,
-        level: usize,
-    ) -> Result<usize, ()> {
-        match depth.get(&id) {
-            Some(None) => return Err(()),
-            Some(Some(known)) => return Ok(*known),
-            None => {}
-        }
-        // Deeper than any kernel follows; the caller reports it.
-        if level > DEEPEST + 2 {
-            return Ok(DEEPEST + 2);
-        }
-        depth.insert(id, None);
-        let mut longest = 0;
-        for rule in &rules.chains[id].rules {
-            if let Action::Jump(to) | Action::Goto(to) = rule.action {
-                longest = longest.max(1 + walk(to, rules, depth, level + 1)?);
-            }
-        }
-        depth.insert(id, Some(longest));
-        Ok(longest)
-    }
-    for (offset, chain) in table.chains.iter().enumerate() {
-        let error = match walk(first + offset, rules, &mut depth, 0) {
-            Err(()) => "nft-jump-loop",
-            Ok(deep) if deep >= DEEPEST && chain.base.is_some() => "nft-jump-deep",
-            Ok(_) => continue,
-        };
-        let Chain { head, name, .. } = chain;
-        let span = span_of(files, tokens, *head);
-        found.diagnostics.push(Diagnostic::error(span, Text::new(error).arg("chain", name)));
-        return;
     }
 }
 

@@ -98,7 +98,7 @@ impl<'a> Cursor<'a> {
         let mut depth = 0;
         while !self.done() {
             match self.take() {
-                "{" if depth > 64 => return Err(self.bad(1, Text::new("nft-expected-value"))),
+                "{" if depth > 64 => return Err(self.bad(1, Text::new("expected-value"))),
                 "{" => depth += 1,
                 "}" => depth -= 1,
                 _ => {}
@@ -411,7 +411,7 @@ impl Reader<'_, '_> {
             word @ ("jump" | "goto") => {
                 let name = self.cursor.next();
                 let Some(&id) = self.context.chains.get(name) else {
-                    return Err(self.cursor.bad(1, Text::new("nft-unknown-chain").arg("chain", name)));
+                    return Err(self.cursor.bad(1, Text::new("unknown-chain").arg("chain", name)));
                 };
                 if word == "jump" { Action::Jump(id) } else { Action::Goto(id) }
             }
@@ -667,7 +667,7 @@ impl Reader<'_, '_> {
         if self.cursor.done() {
             let translation = match redirect {
                 true => Translation::Redirect { ports: None },
-                false => return Err(self.cursor.bad(1, Text::new("nft-expected-value"))),
+                false => return Err(self.cursor.bad(1, Text::new("expected-value"))),
             };
             self.finish(Action::Translate(translation));
             return Ok(());
@@ -724,13 +724,13 @@ impl Reader<'_, '_> {
                 self.cursor.at += 1;
                 match self.cursor.next().parse::<IpAddr>() {
                     Ok(end) if Family::of(end) == family && address_bits(end) >= lo => hi = address_bits(end),
-                    _ => return Err(self.cursor.bad(1, Text::new("nft-expected-value"))),
+                    _ => return Err(self.cursor.bad(1, Text::new("expected-value"))),
                 }
             }
             addresses = Some((family, lo, hi));
         }
         if bracket && self.cursor.next() != "]" {
-            return Err(self.cursor.bad(1, Text::new("nft-expected-value")));
+            return Err(self.cursor.bad(1, Text::new("expected-value")));
         }
         let mut ports = None;
         let lone_port = redirect && addresses.is_none() && self.cursor.peek() != ":";
@@ -744,16 +744,14 @@ impl Reader<'_, '_> {
                 _ => None,
             };
             let Some(lo) = port(self.cursor.next()) else {
-                return Err(self
-                    .cursor
-                    .bad(1, Text::new("nft-bad-value").arg("value", self.cursor.ahead(0))));
+                return Err(self.cursor.bad(1, Text::new("bad-value").arg("value", self.cursor.ahead(0))));
             };
             let mut hi = lo;
             if self.cursor.peek() == "-" {
                 self.cursor.at += 1;
                 match port(self.cursor.next()) {
                     Some(end) if end >= lo => hi = end,
-                    _ => return Err(self.cursor.bad(1, Text::new("nft-expected-value"))),
+                    _ => return Err(self.cursor.bad(1, Text::new("expected-value"))),
                 }
             }
             ports = Some((lo, hi));

@@ -1,6 +1,8 @@
 //! The examples, loaded.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod referee;
+
 use std::path::PathBuf;
 use tillgate_catalog::Library;
 use tillgate_estate::{Estate, load};

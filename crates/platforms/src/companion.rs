@@ -1,30 +1,25 @@
 //! What belongs beside the rules: the resolver that fills name sets and keeps addresses fixed, and the clock.
 
-use super::render::TABLE;
-use super::text::comment;
-use std::collections::BTreeMap;
+use crate::nftables::comment;
 use tillgate_estate::{Role, ServiceAt, Site};
 use tillgate_intent::Intent;
 use tillgate_model::{Family, address_from_bits};
 
-/// The companions a site needs: file name and text, sorted by name.
-pub fn companions(
-    site: &Site,
-    intent: &Intent,
-    names: &BTreeMap<(Family, Vec<String>), String>,
-) -> Vec<(String, String)> {
+/// The companions a site needs: file name and text, sorted by name. `lines` tell the resolver which sets of the
+/// firewall the names fill.
+pub(crate) fn companions(site: &Site, intent: &Intent, lines: &[String]) -> Vec<(String, String)> {
     let mut out = Vec::new();
     let on = |service: &Option<ServiceAt>| *service == Some(ServiceAt::Gateway);
     if on(&site.services.ntp) {
         out.push(("chrony.conf".to_string(), chrony(site, intent)));
     }
     if on(&site.services.dns) || on(&site.services.dhcp) {
-        out.push(("dnsmasq.conf".to_string(), dnsmasq(site, intent, names)));
+        out.push(("dnsmasq.conf".to_string(), dnsmasq(site, intent, lines)));
     }
     out
 }
 
-fn dnsmasq(site: &Site, intent: &Intent, names: &BTreeMap<(Family, Vec<String>), String>) -> String {
+fn dnsmasq(site: &Site, intent: &Intent, lines: &[String]) -> String {
     let mut out = format!("# tillgate: {}\n", comment(&site.name));
     out.push_str("bind-dynamic\nlocalise-queries\nstop-dns-rebind\nrebind-localhost-ok\n");
     for uplink in &intent.topology.uplinks {
@@ -39,16 +34,9 @@ fn dnsmasq(site: &Site, intent: &Intent, names: &BTreeMap<(Family, Vec<String>),
     if site.services.dhcp == Some(ServiceAt::Gateway) {
         leases(site, intent, &mut out);
     }
-    // Sets by name: one line per name, so that adding or dropping one is one line.
-    let mut lines: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for ((family, list), set) in names {
-        let digit = if *family == Family::V4 { 4 } else { 6 };
-        for name in list {
-            lines.entry(name).or_default().push(format!("{digit}#inet#{TABLE}#{set}"));
-        }
-    }
-    for (name, sets) in lines {
-        out.push_str(&format!("nftset=/{}/{}\n", name.trim_start_matches("*."), sets.join(",")));
+    for line in lines {
+        out.push_str(line);
+        out.push('\n');
     }
     out
 }
