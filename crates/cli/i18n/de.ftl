@@ -208,10 +208,11 @@ render-names = { $site } verlangt Ziele nach Namen; das braucht services.dns = "
 render-no-management = { $site } gibt niemanden an, der die Firewall verwalten darf; das zu laden sperrte alle aus
 render-no-uplink = { $site } gibt keinen Uplink an (firewall.wan)
 iptables-no-commit = die Tabelle { $table } endet nicht mit COMMIT
+iptables-no-such-rule = eine solche Regel gibt es in dieser Kette nicht
 iptables-outside = diese Zeile steht in keiner Tabelle; eine Tabelle beginnt mit *filter und endet mit COMMIT
 iptables-table = eine Tabelle { $name } gibt es nicht
 unknown-word = { $word } wird nicht verstanden
-not-given = { $what } (die Ausgabe liegt nicht vor, so dass jedes Paket dieser Familie durchkommen kann)
+not-given = { $what } (was das heißt, liegt nicht vor, so dass Pakete durchkommen können oder nicht)
 render-rollback-iptables =
     Laden Sie es mit einer Rücknahme, die auslöst, wenn Sie sie nicht anhalten:
       iptables-save > /var/tmp/before.v4; ip6tables-save > /var/tmp/before.v6

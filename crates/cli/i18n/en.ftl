@@ -208,10 +208,11 @@ render-names = { $site } asks for destinations by name; that needs services.dns 
 render-no-management = { $site } declares nobody who may manage the firewall; loading this would lock everybody out
 render-no-uplink = { $site } declares no uplink (firewall.wan)
 iptables-no-commit = the table { $table } does not end with COMMIT
+iptables-no-such-rule = there is no such rule in this chain
 iptables-outside = this line stands in no table; a table starts with *filter and ends with COMMIT
 iptables-table = there is no table { $name }
 unknown-word = { $word } is not understood
-not-given = { $what } (its output was not given, so that any packet of that family may pass)
+not-given = { $what } (what it means was not given, so that packets may pass or not)
 render-rollback-iptables =
     Load it with a rollback that fires unless you stop it:
       iptables-save > /var/tmp/before.v4; ip6tables-save > /var/tmp/before.v6

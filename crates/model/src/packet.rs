@@ -139,7 +139,11 @@ impl Packet {
                 _ => return Err(fail(at, "in, out, state, type, code or flags")),
             };
             let (at, value) = next(expected)?;
-            let number = |max: u16| value.parse::<u16>().ok().filter(|v| *v <= max).ok_or(fail(at, expected));
+            let parsed = match value.strip_prefix("0x") {
+                Some(hex) => u16::from_str_radix(hex, 16).ok(),
+                None => value.parse().ok(),
+            };
+            let number = |max: u16| parsed.filter(|v| *v <= max).ok_or(fail(at, expected));
             match key {
                 "in" => packet.input = Some(value.to_string()),
                 "out" => packet.output = Some(value.to_string()),

@@ -18,19 +18,25 @@ pub(crate) struct Bound {
     pub index: usize,
 }
 
+/// What the conditions of a rule are resolved by.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    pub universe: &'a Universe,
+    pub topology: Option<&'a Topology>,
+    /// Only packets for the firewall itself get here: routing has found their destination local, or a broadcast
+    /// or multicast.
+    pub delivered: bool,
+}
+
 /// Resolves a rule; `None` when it can match nothing here.
-pub(crate) fn bind(
-    rule: &Rule,
-    index: usize,
-    universe: &Universe,
-    topology: Option<&Topology>,
-) -> Option<Bound> {
-    let (cubes, doubt) = cubes(&rule.when, universe, topology)?;
+pub(crate) fn bind(rule: &Rule, index: usize, around: Surroundings<'_>) -> Option<Bound> {
+    let (cubes, doubt) = cubes(&rule.when, around)?;
     let doubt = doubt || !rule.when.doubts.is_empty();
     Some(Bound { cubes, doubt, action: rule.action.clone(), log: rule.log, index })
 }
 
-fn cubes(when: &Match, universe: &Universe, topology: Option<&Topology>) -> Option<(Vec<Cube>, bool)> {
+fn cubes(when: &Match, around: Surroundings<'_>) -> Option<(Vec<Cube>, bool)> {
+    let universe = around.universe;
     if when.never {
         return None;
     }
@@ -59,7 +65,7 @@ fn cubes(when: &Match, universe: &Universe, topology: Option<&Topology>) -> Opti
                 };
                 (parts.iter().filter_map(one).collect(), *negate)
             }
-            Term::Special(any, negate) => match any_special(any, universe, topology) {
+            Term::Special(any, negate) => match any_special(any, around) {
                 Some(list) => (list, *negate),
                 None => {
                     doubt = true;
@@ -87,12 +93,13 @@ fn complement(cubes: &[Cube]) -> Vec<Cube> {
     diagram.paths(union, |v| v == 0, usize::MAX).into_iter().map(|(cube, _)| cube).collect()
 }
 
-fn any_special(any: &[Special], universe: &Universe, topology: Option<&Topology>) -> Option<Vec<Cube>> {
-    let lists: Option<Vec<_>> = any.iter().map(|s| special_cubes(*s, universe, topology)).collect();
+fn any_special(any: &[Special], around: Surroundings<'_>) -> Option<Vec<Cube>> {
+    let lists: Option<Vec<_>> = any.iter().map(|s| special_cubes(*s, around)).collect();
     Some(lists?.concat())
 }
 
-fn special_cubes(special: Special, universe: &Universe, topology: Option<&Topology>) -> Option<Vec<Cube>> {
+fn special_cubes(special: Special, around: Surroundings<'_>) -> Option<Vec<Cube>> {
+    let Surroundings { universe, topology, delivered } = around;
     let family = |f: Family| Cube::all().at(Field::Family, f as u128);
     let mut out = Vec::new();
     match special {
@@ -123,6 +130,10 @@ fn special_cubes(special: Special, universe: &Universe, topology: Option<&Topolo
                 }
             }
         }
+        Special::DestinationLocal if delivered => {
+            let other = [Special::DestinationBroadcast, Special::DestinationMulticast];
+            return Some(complement(&any_special(&other, around)?));
+        }
         Special::DestinationLocal => {
             // Addresses of the uplinks are not known, so outside the segments this cannot be said.
             let topology = topology?;
@@ -132,8 +143,14 @@ fn special_cubes(special: Special, universe: &Universe, topology: Option<&Topolo
             return if topology.uplinks.is_empty() { Some(out) } else { None };
         }
         Special::DestinationBroadcast => {
-            // The subnets of the uplinks are not known; their broadcasts are not among these.
-            let directed = topology?.zones.iter().filter_map(|z| z.broadcast());
+            // The subnets of the uplinks are not known; their broadcasts are not among these. Without a site no
+            // subnet is, so that only for what is delivered here anything can be said.
+            let zones = match topology {
+                Some(topology) => topology.zones.as_slice(),
+                None if delivered => &[],
+                None => return None,
+            };
+            let directed = zones.iter().filter_map(|z| z.broadcast());
             let ranges: Ranges = directed.chain([u32::MAX as u128]).map(|a| (a, a)).collect();
             out.extend(family(Family::V4).and_then(|c| c.with(Field::Destination, &ranges)));
         }

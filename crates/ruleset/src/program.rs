@@ -1,6 +1,6 @@
 //! Chains compiled to diagrams, inside one box of packets at a time.
 
-use crate::bind::{Bound, bind};
+use crate::bind::{Bound, Surroundings, bind};
 use crate::outcome::{Exit, LOGGED, MOST_DECIDERS, Outcomes, UNTRACKED};
 use crate::rules::{Action, Base, ChainId, Hook, Kind, Policy, RuleSet};
 use crate::universe::{NO_INTERFACE, Universe};
@@ -32,6 +32,26 @@ pub struct Program<'a> {
     numbers: FxHashMap<RuleId, u32>,
 }
 
+/// Which chains only packets for the firewall itself get to.
+fn delivered(rules: &RuleSet) -> Vec<bool> {
+    // Bit 0: from the input hook; bit 1: from anywhere else.
+    let mut reached = vec![0u8; rules.chains.len()];
+    let mut todo: Vec<(ChainId, u8)> =
+        rules.bases.iter().map(|b| (b.chain, if b.hook == Hook::Input { 1 } else { 2 })).collect();
+    while let Some((chain, from)) = todo.pop() {
+        if reached[chain] & from != 0 {
+            continue;
+        }
+        reached[chain] |= from;
+        for rule in &rules.chains[chain].rules {
+            if let Action::Jump(to) | Action::Goto(to) = rule.action {
+                todo.push((to, from));
+            }
+        }
+    }
+    reached.into_iter().map(|r| r == 1).collect()
+}
+
 const NONE: u32 = Outcomes::of(Exit::None, 0).0;
 
 impl<'a> Program<'a> {
@@ -44,9 +64,11 @@ impl<'a> Program<'a> {
         let chains: Vec<Vec<Bound>> = rules
             .chains
             .iter()
-            .map(|chain| {
+            .zip(delivered(rules))
+            .map(|(chain, delivered)| {
+                let around = Surroundings { universe: &universe, topology, delivered };
                 let rules = chain.rules.iter().enumerate();
-                rules.filter_map(|(i, rule)| bind(rule, i, &universe, topology)).collect()
+                rules.filter_map(|(i, rule)| bind(rule, i, around)).collect()
             })
             .collect();
         for bound in chains.iter().flatten() {

@@ -3,12 +3,13 @@
 use crate::outcome::{Exit, LOGGED, Outcomes, UNTRACKED};
 use crate::program::RuleId;
 use crate::rules::{
-    Action, Base, ChainId, Hook, InterfaceMatch, Kind, Match, Policy, RuleSet, Special, Term, Translation,
+    Action, Base, ChainId, Hook, InterfaceMatch, Kind, Match, Part, Policy, RuleSet, Special, Term,
+    Translation,
 };
 use crate::universe::interface_matches;
 use tillgate_intent::Topology;
-use tillgate_model::{Decision, Family, Packet, Span, State, address_bits, address_from_bits};
-use tillgate_packetset::{Field, Point};
+use tillgate_model::{Decision, Family, Packet, Ranges, Span, State, address_bits, address_from_bits};
+use tillgate_packetset::{Cube, Field, Point};
 
 /// What a rule did to the packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +77,8 @@ pub fn trace(rules: &RuleSet, topology: Option<&Topology>, packet: &Packet, name
         packet: packet.clone(),
         state: packet.state,
         translated: false,
+        redirected: false,
+        open: Vec::new(),
         output_unknown: false,
         steps: Vec::new(),
         decider: None,
@@ -111,6 +114,8 @@ pub(crate) fn span_of(rules: &RuleSet, (chain, index): RuleId) -> Option<Span> {
         None => rules.bases.iter().find(|b| b.chain == chain).map(|b| b.policy_span.clone()),
     }
 }
+
+const ANYTHING: Outcomes = Outcomes(Outcomes::of(Exit::AcceptRule, 0).0 | Outcomes::of(Exit::Drop, 0).0);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Tri {
@@ -152,6 +157,10 @@ struct Walker<'a> {
     packet: Packet,
     state: State,
     translated: bool,
+    /// Sent to the firewall itself.
+    redirected: bool,
+    /// Fields of which only a range is known since the packet was translated.
+    open: Vec<(Field, Ranges)>,
     /// The packet was translated to somewhere, and nobody said by which interface it leaves.
     output_unknown: bool,
     steps: Vec<Step>,
@@ -179,8 +188,11 @@ impl Walker<'_> {
             }
             total = self.hook(Hook::Prerouting, Kind::Filter, total, (-200, -100));
             if self.state == State::New && total.may_accept() {
-                let outcome = self.translate(Hook::Prerouting);
-                total = total.and(outcome);
+                match self.translate(Hook::Prerouting) {
+                    Some(outcome) => total = total.and(outcome),
+                    // What became of it is not known, nor what the rest of the way makes of that.
+                    None => return total.or(ANYTHING),
+                }
             }
             total = self.hook(Hook::Prerouting, Kind::Filter, total, (-99, i32::MAX));
             let hook = if self.is_local() { Hook::Input } else { Hook::Forward };
@@ -243,7 +255,7 @@ impl Walker<'_> {
     fn chain(&mut self, chain: ChainId, hook: Hook, certain: bool) -> Outcomes {
         // Loops are refused by readers; the bound keeps a faulty one from running forever.
         if self.depth > 64 {
-            return Outcomes(Outcomes::of(Exit::AcceptRule, 0).0 | Outcomes::of(Exit::Drop, 0).0);
+            return ANYTHING;
         }
         let rules = self.rules;
         let mut sofar = Outcomes::of(Exit::None, 0);
@@ -316,35 +328,29 @@ impl Walker<'_> {
         sofar
     }
 
-    /// Runs the translation chains; the packet becomes what they make of it.
-    fn translate(&mut self, hook: Hook) -> Outcomes {
+    /// Runs the translation chains; the packet becomes what they make of it. `None` when that is not known.
+    fn translate(&mut self, hook: Hook) -> Option<Outcomes> {
         let rules = self.rules;
         for base in rules.at(hook, Kind::Nat) {
             if base.family.is_some_and(|f| f != self.packet.family()) {
                 continue;
             }
             match self.nat_chain(base.chain, hook) {
+                NatEnd::Keep => continue,
                 NatEnd::On => {}
-                NatEnd::Drop => return Outcomes::of(Exit::Drop, 0),
-                NatEnd::Unknown => {
-                    return Outcomes(Outcomes::of(Exit::AcceptPolicy, 0).0 | Outcomes::of(Exit::Drop, 0).0);
-                }
+                NatEnd::Drop => return Some(Outcomes::of(Exit::Drop, 0)),
+                NatEnd::Unknown => return None,
                 NatEnd::Done(translation) => {
-                    return match self.apply(&translation) {
-                        true => Outcomes::of(Exit::AcceptPolicy, 0),
-                        // Which of several targets is chosen cannot be told.
-                        false => {
-                            Outcomes(Outcomes::of(Exit::AcceptPolicy, 0).0 | Outcomes::of(Exit::Drop, 0).0)
-                        }
-                    };
+                    self.apply(&translation);
+                    break;
                 }
             }
             if base.policy == Policy::Drop {
                 self.decider = Some((base.chain, usize::MAX));
-                return Outcomes::of(Exit::Drop, 0);
+                return Some(Outcomes::of(Exit::Drop, 0));
             }
         }
-        Outcomes::of(Exit::AcceptPolicy, 0)
+        Some(Outcomes::of(Exit::AcceptPolicy, 0))
     }
 
     fn nat_chain(&mut self, chain: ChainId, hook: Hook) -> NatEnd {
@@ -372,7 +378,11 @@ impl Walker<'_> {
                 return NatEnd::Unknown;
             }
             let end = match &rule.action {
-                Action::Accept | Action::Return => {
+                Action::Accept => {
+                    step.effect = Effect::Return;
+                    Some(NatEnd::Keep)
+                }
+                Action::Return => {
                     step.effect = Effect::Return;
                     Some(NatEnd::On)
                 }
@@ -408,59 +418,90 @@ impl Walker<'_> {
         NatEnd::On
     }
 
-    /// Rewrites the packet; `false` when the target is not one address and port.
-    fn apply(&mut self, translation: &Translation) -> bool {
-        self.translated = true;
-        let (address, ports) = match translation {
-            Translation::Source => {
-                self.translated = false;
-                return true;
-            }
+    /// Rewrites the packet; which of several targets is chosen stays open.
+    fn apply(&mut self, translation: &Translation) {
+        let (range, ports) = match translation {
+            Translation::Source => return,
             Translation::Destination { addresses, ports } => {
-                let sure = addresses.is_none_or(|(_, lo, hi)| lo == hi);
-                (addresses.map(|(f, lo, _)| address_from_bits(f, lo)), (*ports, sure))
+                (addresses.map(|(_, lo, hi)| Ranges::span(lo, hi)), *ports)
             }
             Translation::Redirect { ports } => {
                 let family = self.packet.family();
                 let zone = self
                     .topology
                     .and_then(|t| t.zones.iter().find(|z| Some(&z.interface) == self.packet.input.as_ref()));
-                let own = zone.and_then(|z| z.gateways.iter().find(|g| Family::of(**g) == family).copied());
+                let own = zone.map(|z| z.gateway_ranges(family)).filter(|r| !r.is_empty());
                 self.packet.output = None;
-                (own, (*ports, own.is_some()))
+                (Some(own.unwrap_or_else(|| Ranges::full(family.max_address()))), *ports)
             }
         };
-        if let Some(address) = address {
-            self.packet.destination = address;
-            self.route(matches!(translation, Translation::Redirect { .. }));
+        self.translated = true;
+        self.redirected = matches!(translation, Translation::Redirect { .. });
+        if let Some(range) = range {
+            let family = self.packet.family();
+            self.packet.destination = address_from_bits(family, range.first().unwrap_or(0));
+            if !self.redirected {
+                self.route(&range);
+            }
+            if range.only().is_none() {
+                self.open.push((Field::Destination, range));
+            }
         }
-        let (ports, sure) = ports;
         if let Some((lo, hi)) = ports {
             self.packet.destination_port = lo;
-            return sure && lo == hi;
+            if lo != hi {
+                self.open.push((Field::DestinationPort, Ranges::span(lo.into(), hi.into())));
+            }
         }
-        sure
     }
 
     /// Where a translated packet leaves: the topology knows, or else its notation.
-    fn route(&mut self, redirected: bool) {
-        if redirected {
+    fn route(&mut self, range: &Ranges) {
+        let family = self.packet.family();
+        let Some(topology) = self.topology else {
+            self.output_unknown = self.packet.output.is_none();
             return;
+        };
+        let way = |bits: u128| match topology.gateways(family).contains(bits) {
+            true => Err(()),
+            false => Ok(topology.zone_of(family, bits)),
+        };
+        let ends = range.as_slice().iter().flat_map(|(lo, hi)| [*lo, *hi]);
+        let mut ways: Vec<_> = ends.map(way).collect();
+        ways.dedup();
+        match ways.as_slice() {
+            [Err(())] => self.packet.output = None,
+            [Ok(Some(at))] => self.packet.output = Some(topology.zones[*at].interface.clone()),
+            [Ok(None)] => self.output_unknown = self.packet.output.is_none(),
+            _ => self.output_unknown = true,
         }
-        let (family, bits) = (self.packet.family(), address_bits(self.packet.destination));
-        match self.topology {
-            Some(topology) if topology.gateways(family).contains(bits) => self.packet.output = None,
-            Some(topology) => match topology.zone_of(family, bits) {
-                Some(at) => self.packet.output = Some(topology.zones[at].interface.clone()),
-                None => self.output_unknown = self.packet.output.is_none(),
-            },
-            None => self.output_unknown = self.packet.output.is_none(),
+    }
+
+    /// Whether the packet lies in a cube, as far as what is open about it allows to say.
+    fn inside(&self, cube: &Cube, point: &Point) -> Tri {
+        if self.open.is_empty() {
+            return Tri::of(cube.contains(point));
         }
+        let mut result = Tri::Yes;
+        for (field, ranges) in cube.constraints() {
+            let open = self.open.iter().find(|(f, _)| f == field).map(|(_, open)| open);
+            result = result.and(match open {
+                None => Tri::of(ranges.contains(point[*field as usize])),
+                Some(open) if open.is_subset(ranges) => Tri::Yes,
+                Some(open) if open.meets(ranges) => Tri::Maybe,
+                Some(_) => Tri::No,
+            });
+        }
+        result
     }
 
     fn matches(&self, when: &Match, hook: Hook, point: &Point) -> Tri {
         // First what tells most rules apart: this is the inner loop of every walk.
-        if when.never || !when.cube.contains(point) {
+        if when.never {
+            return Tri::No;
+        }
+        let inside = self.inside(&when.cube, point);
+        if inside == Tri::No {
             return Tri::No;
         }
         let open = self.output_unknown && matches!(hook, Hook::Forward | Hook::Postrouting);
@@ -473,7 +514,7 @@ impl Walker<'_> {
             return Tri::No;
         }
         let in_doubt = !when.doubts.is_empty() || (open && !when.output.is_empty());
-        let mut result = if in_doubt { Tri::Maybe } else { Tri::Yes };
+        let mut result = if in_doubt { Tri::Maybe } else { inside };
         for term in &when.terms {
             let one = match term {
                 Term::Any { parts, negate } => {
@@ -481,13 +522,15 @@ impl Walker<'_> {
                         None => true,
                         Some(pattern) => name.is_some_and(|n| interface_matches(pattern, n)),
                     };
-                    let hit = parts
-                        .iter()
-                        .any(|p| fits(&p.input, input) && fits(&p.output, output) && p.cube.contains(point));
-                    Tri::of(hit != *negate)
+                    let one = |p: &Part| match fits(&p.input, input) && fits(&p.output, output) {
+                        true => self.inside(&p.cube, point),
+                        false => Tri::No,
+                    };
+                    let hit = parts.iter().fold(Tri::No, |hit, p| hit.or(one(p)));
+                    if *negate { hit.not() } else { hit }
                 }
                 Term::Special(special, negate) => {
-                    let hit = special.iter().fold(Tri::No, |hit, s| hit.or(self.special(*s, input)));
+                    let hit = special.iter().fold(Tri::No, |hit, s| hit.or(self.special(*s, input, hook)));
                     if *negate { hit.not() } else { hit }
                 }
                 Term::Names(set) => match self.name {
@@ -530,9 +573,16 @@ impl Walker<'_> {
         point
     }
 
-    fn special(&self, special: Special, input: Option<&str>) -> Tri {
+    fn special(&self, special: Special, input: Option<&str>, hook: Hook) -> Tri {
         let family = self.packet.family();
         let (source, destination) = (address_bits(self.packet.source), address_bits(self.packet.destination));
+        let open = self.open.iter().any(|(field, _)| *field == Field::Destination);
+        match special {
+            Special::DestinationLocal if self.redirected => return Tri::Yes,
+            Special::ReversePathFails => {}
+            _ if open => return Tri::Maybe,
+            _ => {}
+        }
         match special {
             Special::ReversePathFails => {
                 let (Some(topology), Some(name)) = (self.topology, input) else { return Tri::Maybe };
@@ -547,6 +597,11 @@ impl Walker<'_> {
                     None => Tri::No,
                 }
             }
+            // Routing has found it local, or a broadcast or multicast.
+            Special::DestinationLocal if hook == Hook::Input => {
+                let other = |s| self.special(s, input, hook);
+                other(Special::DestinationBroadcast).or(other(Special::DestinationMulticast)).not()
+            }
             Special::DestinationLocal => match self.topology {
                 Some(t) if t.gateways(family).contains(destination) => Tri::Yes,
                 Some(t) if t.inside(family).contains(destination) => Tri::No,
@@ -559,6 +614,7 @@ impl Walker<'_> {
                     Some(t) => Tri::of(limited || t.zones.iter().any(|z| z.broadcast() == Some(destination))),
                     // Without a site the last address of any subnet may be one.
                     None if limited => Tri::Yes,
+                    None if hook == Hook::Input => Tri::No,
                     None => Tri::Maybe,
                 }
             }
@@ -571,7 +627,10 @@ impl Walker<'_> {
 }
 
 enum NatEnd {
+    /// The next base chain decides.
     On,
+    /// Accepted as it is by this base chain.
+    Keep,
     Drop,
     Unknown,
     Done(Translation),

@@ -44,6 +44,8 @@ pub struct Set {
     /// Ports of a `bitmap:port` set belong to no protocol in particular.
     bare_ports: bool,
     entries: Vec<Entry>,
+    /// Bits that entries and packets are compared by, where they are fewer than all (`netmask`).
+    netmask: Option<u8>,
     /// Members of a `list:set`.
     members: Option<Vec<String>>,
     /// Entries come and go by themselves.
@@ -153,6 +155,7 @@ impl Sets {
                 parts.extend(Cube::all().with(field, &ranges).map(|cube| Part { cube, ..Part::default() }));
                 Content::Parts(parts)
             }
+            None if parts.is_empty() => Content::Field(Field::Destination, Ranges::empty()),
             None => Content::Parts(parts),
         }
     }
@@ -176,13 +179,12 @@ impl Sets {
             return !members.is_empty()
                 && members.iter().all(|m| self.gather(m, directions, family, depth + 1, parts, single));
         }
-        if set.family.is_some_and(|f| f != family) {
-            // A set of the other family matches nothing here.
-            single.get_or_insert((Field::Destination, Ranges::empty()));
+        // A set of the other family, or with more parts than the rule names, matches nothing.
+        if set.family.is_some_and(|f| f != family) || directions.len() < set.dimensions.len() {
             return true;
         }
         // A set that is declared empty waits to be filled.
-        if set.entries.is_empty() || directions.len() < set.dimensions.len() {
+        if set.entries.is_empty() {
             return false;
         }
         if set.dimensions == [Dimension::Address] {
@@ -190,8 +192,7 @@ impl Sets {
             let ranges = set.addresses();
             match single {
                 None => *single = Some((field, ranges)),
-                Some((known, all)) if *known == field => *all = all.union(&ranges),
-                Some(_) => return false,
+                Some((_, all)) => *all = all.union(&ranges),
             }
             return true;
         }
@@ -233,6 +234,7 @@ fn create(line: &Line) -> Option<Set> {
     for at in 3..line.words.len() {
         match line.text(at) {
             "family" if line.text(at + 1) == "inet6" => set.family = Some(Family::V6),
+            "netmask" => set.netmask = line.text(at + 1).parse().ok(),
             // Entries with a lifetime: what is in it now says nothing about later.
             "timeout" => set.changing = true,
             _ => {}
@@ -244,7 +246,7 @@ fn create(line: &Line) -> Option<Set> {
 impl Set {
     fn entry(&mut self, line: &Line) -> Option<()> {
         let text = line.text(2);
-        let nomatch = (3..line.words.len()).any(|at| line.text(at) == "nomatch");
+        let (nomatch, wildcard) = (has(line, "nomatch"), has(line, "wildcard"));
         self.changing |=
             (3..line.words.len()).any(|at| line.text(at) == "timeout" && line.text(at + 1) != "0");
         if let Some(members) = &mut self.members {
@@ -259,9 +261,13 @@ impl Set {
         let mut values = Vec::new();
         for (dimension, word) in self.dimensions.iter().zip(words) {
             values.push(match dimension {
-                Dimension::Address => Value::Addresses(addresses(family, word)?),
+                Dimension::Address => match self.netmask {
+                    Some(bits) => Value::Addresses(addresses(family, &format!("{word}/{bits}"))?),
+                    None => Value::Addresses(addresses(family, word)?),
+                },
                 Dimension::Port => port(family, word)?,
-                Dimension::Interface => Value::Interface(word.trim_start_matches("physdev:").to_string()),
+                Dimension::Interface if wildcard => Value::Interface(format!("{word}*")),
+                Dimension::Interface => Value::Interface(word.to_string()),
                 Dimension::Other => Value::Other,
             });
         }
@@ -330,6 +336,10 @@ impl Set {
         }
         if possible { vec![part] } else { Vec::new() }
     }
+}
+
+fn has(line: &Line, option: &str) -> bool {
+    (3..line.words.len()).any(|at| line.text(at) == option)
 }
 
 /// An address, a prefix or a range.

@@ -42,11 +42,13 @@ pub struct Matches<'a> {
     when: Match,
     /// `-m rpfilter` was seen; its options follow it.
     reverse: Option<bool>,
+    /// The module named last is not known; its options are not those of others that are called the same.
+    strange: bool,
 }
 
 impl<'a> Matches<'a> {
     pub fn new(context: &'a Context<'a>, line: &'a Line, at: usize, when: Match) -> Self {
-        Matches { context, line, at, target: String::new(), when, reverse: None }
+        Matches { context, line, at, target: String::new(), when, reverse: None, strange: false }
     }
 
     pub fn done(&self) -> bool {
@@ -124,14 +126,23 @@ impl<'a> Matches<'a> {
         }
         let family = self.context.family;
         let fits = |value: Option<Ranges>, at: usize, text: &str| value.ok_or_else(|| (at, bad(text)));
+        if self.strange && option.starts_with("--") {
+            self.values();
+            return Ok(());
+        }
         match option {
             "-4" | "-6" | "--ipv4" | "--ipv6" | "-w" | "--wait" => {}
             "-c" | "--set-counters" => self.at += 2,
             "-m" | "--match" => {
                 let module = self.value()?;
+                self.strange = !READ.contains(&module);
                 if module == "rpfilter" {
                     self.reverse = Some(false);
-                } else if !READ.contains(&module) {
+                } else if module == "recent" && self.records() {
+                    while !self.done() && !is_short(self.peek()) {
+                        self.at += 1;
+                    }
+                } else if self.strange {
                     self.doubt(module);
                 }
             }
@@ -171,8 +182,7 @@ impl<'a> Matches<'a> {
                 }
             }
             // Connection tracking puts fragments together again, so that there are none behind it.
-            "-f" | "--fragment" if negate => {}
-            "-f" | "--fragment" => self.doubt("-f"),
+            "-f" | "--fragment" => self.when.never |= !negate,
             "--sport" | "--source-port" | "--dport" | "--destination-port" => {
                 let source = option.starts_with("--s");
                 let (at, text) = (self.at, self.value()?);
@@ -269,6 +279,23 @@ impl<'a> Matches<'a> {
             _ => return Err((start, Text::new("unknown-word").arg("word", option))),
         }
         Ok(())
+    }
+
+    /// Moves past the values of an option that is not known.
+    fn values(&mut self) {
+        while !self.done() && self.peek() != "!" && !self.peek().starts_with("--") && !is_short(self.peek()) {
+            self.at += 1;
+        }
+    }
+
+    /// `-m recent` that only remembers: it says yes to every packet.
+    fn records(&self) -> bool {
+        let mut own = self.rest().iter().map(|w| w.text.as_str()).take_while(|w| !is_short(w));
+        let all: Vec<&str> = own.by_ref().collect();
+        all.contains(&"--set")
+            && !all
+                .iter()
+                .any(|w| matches!(*w, "!" | "--rcheck" | "--update" | "--remove" | "--reap" | "--rttl"))
     }
 
     fn flags(&mut self, mask: u128, want: u128, negate: bool) {
