@@ -85,6 +85,7 @@ pub fn trace(rules: &RuleSet, topology: Option<&Topology>, packet: &Packet, name
         fallback: None,
         doubt: None,
         depth: 0,
+        assumed: Vec::new(),
     };
     let outcomes = walker.run();
     let decision = match (outcomes.must_accept(), outcomes.must_drop()) {
@@ -150,6 +151,10 @@ impl Tri {
     }
 }
 
+/// Doubtful translations that are followed both ways; each doubles the work.
+const MOST_DOUBTS: usize = 6;
+
+#[derive(Clone)]
 struct Walker<'a> {
     rules: &'a RuleSet,
     topology: Option<&'a Topology>,
@@ -170,6 +175,8 @@ struct Walker<'a> {
     fallback: Option<RuleId>,
     doubt: Option<Span>,
     depth: usize,
+    /// Rules of translation chains that may match, and whether this walk takes them to.
+    assumed: Vec<(RuleId, bool)>,
 }
 
 impl Walker<'_> {
@@ -187,17 +194,40 @@ impl Walker<'_> {
                 _ => {}
             }
             total = self.hook(Hook::Prerouting, Kind::Filter, total, (-200, -100));
-            if self.state == State::New && total.may_accept() {
-                match self.translate(Hook::Prerouting) {
-                    Some(outcome) => total = total.and(outcome),
-                    // What became of it is not known, nor what the rest of the way makes of that.
-                    None => return total.or(ANYTHING),
-                }
-            }
-            total = self.hook(Hook::Prerouting, Kind::Filter, total, (-99, i32::MAX));
-            let hook = if self.is_local() { Hook::Input } else { Hook::Forward };
-            total = self.hook(hook, Kind::Filter, total, (i32::MIN, i32::MAX));
+            return self.tracked(total);
         }
+        self.hook(Hook::Postrouting, Kind::Filter, total, (i32::MIN, i32::MAX))
+    }
+
+    /// The way from translation on.
+    fn tracked(&mut self, mut total: Outcomes) -> Outcomes {
+        if self.state == State::New && total.may_accept() {
+            let before = self.clone();
+            match self.translate(Hook::Prerouting) {
+                Translated::Outcome(outcome) => total = total.and(outcome),
+                // A rule that may match: both ways are walked, as far as there are not too many of them.
+                Translated::Doubt(rule) if self.assumed.len() < MOST_DOUBTS => {
+                    let mut yes = before.clone();
+                    yes.assumed.push((rule, true));
+                    let taken = yes.tracked(total);
+                    *self = before;
+                    self.assumed.push((rule, false));
+                    self.doubt = self.doubt.take().or_else(|| span_of(self.rules, rule));
+                    let left = self.tracked(total);
+                    // What is shown is the way that is no surprise, unless it hides who accepts.
+                    if !left.may_accept() && taken.may_accept() {
+                        yes.doubt = self.doubt.take();
+                        *self = yes;
+                    }
+                    return taken.or(left);
+                }
+                // What became of it is not known, nor what the rest of the way makes of that.
+                Translated::Doubt(_) | Translated::Unknown => return total.or(ANYTHING),
+            }
+        }
+        total = self.hook(Hook::Prerouting, Kind::Filter, total, (-99, i32::MAX));
+        let hook = if self.is_local() { Hook::Input } else { Hook::Forward };
+        total = self.hook(hook, Kind::Filter, total, (i32::MIN, i32::MAX));
         if !self.is_local() {
             total = self.hook(Hook::Postrouting, Kind::Filter, total, (i32::MIN, i32::MAX));
         }
@@ -328,8 +358,8 @@ impl Walker<'_> {
         sofar
     }
 
-    /// Runs the translation chains; the packet becomes what they make of it. `None` when that is not known.
-    fn translate(&mut self, hook: Hook) -> Option<Outcomes> {
+    /// Runs the translation chains; the packet becomes what they make of it.
+    fn translate(&mut self, hook: Hook) -> Translated {
         let rules = self.rules;
         for base in rules.at(hook, Kind::Nat) {
             if base.family.is_some_and(|f| f != self.packet.family()) {
@@ -338,8 +368,9 @@ impl Walker<'_> {
             match self.nat_chain(base.chain, hook) {
                 NatEnd::Keep => continue,
                 NatEnd::On => {}
-                NatEnd::Drop => return Some(Outcomes::of(Exit::Drop, 0)),
-                NatEnd::Unknown => return None,
+                NatEnd::Drop => return Translated::Outcome(Outcomes::of(Exit::Drop, 0)),
+                NatEnd::Doubt(rule) => return Translated::Doubt(rule),
+                NatEnd::Unknown => return Translated::Unknown,
                 NatEnd::Done(translation) => {
                     self.apply(&translation);
                     break;
@@ -347,10 +378,10 @@ impl Walker<'_> {
             }
             if base.policy == Policy::Drop {
                 self.decider = Some((base.chain, usize::MAX));
-                return Some(Outcomes::of(Exit::Drop, 0));
+                return Translated::Outcome(Outcomes::of(Exit::Drop, 0));
             }
         }
-        Some(Outcomes::of(Exit::AcceptPolicy, 0))
+        Translated::Outcome(Outcomes::of(Exit::AcceptPolicy, 0))
     }
 
     fn nat_chain(&mut self, chain: ChainId, hook: Hook) -> NatEnd {
@@ -360,18 +391,26 @@ impl Walker<'_> {
         let rules = self.rules;
         let point = self.point();
         for (index, rule) in rules.chains[chain].rules.iter().enumerate() {
-            let hit = self.matches(&rule.when, hook, &point);
+            let mut hit = self.matches(&rule.when, hook, &point);
             if hit == Tri::No || matches!(rule.action, Action::Continue | Action::Untrack) {
                 continue;
+            }
+            let sure = hit == Tri::Yes;
+            if hit == Tri::Maybe && rule.action != Action::Unknown {
+                match self.assumed.iter().find(|(rule, _)| *rule == (chain, index)) {
+                    Some((_, true)) => hit = Tri::Yes,
+                    Some((_, false)) => continue,
+                    None => return NatEnd::Doubt((chain, index)),
+                }
             }
             let mut step = Step {
                 chain: rules.chains[chain].name.clone(),
                 span: rule.span.clone(),
                 effect: Effect::Pass,
-                certain: hit == Tri::Yes,
+                certain: sure,
                 log: rule.log,
             };
-            if hit == Tri::Maybe || rule.action == Action::Unknown {
+            if rule.action == Action::Unknown {
                 self.doubt = self.doubt.take().or(Some(rule.span.clone()));
                 step.effect = Effect::Unknown;
                 self.steps.push(step);
@@ -633,7 +672,16 @@ enum NatEnd {
     Keep,
     Drop,
     Unknown,
+    /// This rule may match.
+    Doubt(RuleId),
     Done(Translation),
+}
+
+/// What came of all translation chains.
+enum Translated {
+    Outcome(Outcomes),
+    Doubt(RuleId),
+    Unknown,
 }
 
 fn translation_text(translation: &Translation) -> String {
