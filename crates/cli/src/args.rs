@@ -75,6 +75,8 @@ pub enum Command {
     Verify(Verify),
     /// Walk one packet, or a file of packets, through a configuration
     Trace(Trace),
+    /// What a change opens and closes, as packets
+    Diff(Diff),
     /// List, show, check and compare catalogues
     Catalog(Catalog),
 }
@@ -191,6 +193,20 @@ pub struct Trace {
     #[arg(long)]
     pub platform: Option<String>,
     /// Site whose segments and addresses the packet meets
+    #[arg(long)]
+    pub site: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct Diff {
+    /// Old configuration: file or folder, or - for standard input
+    pub old: PathBuf,
+    /// New configuration
+    pub new: PathBuf,
+    /// Firewall platform where it cannot be recognised: once for both, or twice, for the old and the new one
+    #[arg(long)]
+    pub platform: Vec<String>,
+    /// Site whose segments and routes say which packets there are
     #[arg(long)]
     pub site: Option<String>,
 }

@@ -7,7 +7,7 @@ use tillgate_intent::{Intent, Path, Reason, Side};
 use tillgate_model::{
     Box_, Evidence, Family, Finding, Packet, Severity, Span, Summary, Verdict, addresses_text, format_ports,
 };
-use tillgate_ruleset::{Effect, Trace};
+use tillgate_ruleset::{Change, Difference, Effect, Trace};
 
 /// `tillgate.findings/1`
 pub fn findings(site: Option<&str>, verdict: Verdict, list: &[Finding], lang: &Lang) -> Json {
@@ -64,6 +64,34 @@ fn extend(object: &mut Json, more: Json) {
     if let (Some(object), Json::Object(more)) = (object.as_object_mut(), more) {
         object.extend(more);
     }
+}
+
+/// `tillgate.diff/1`.
+pub fn difference(found: &Difference) -> Json {
+    let list = |list: &[Change]| -> Vec<Json> {
+        let one = |change: &Change| {
+            let mut out = box_of(&change.area);
+            extend(
+                &mut out,
+                json!({
+                    "packet": change.packet.to_string(),
+                    "proof": change.proof.name(),
+                    "old": change.old.as_ref().map(place),
+                    "new": change.new.as_ref().map(place),
+                }),
+            );
+            out
+        };
+        list.iter().map(one).collect()
+    };
+    json!({
+        "schema": "tillgate.diff/1",
+        "opened": list(&found.opened),
+        "closed": list(&found.closed),
+        "redirected": list(&found.redirected),
+        "equal": found.equal,
+        "proof": found.proof.name(),
+    })
 }
 
 fn box_of(b: &Box_) -> Json {

@@ -97,6 +97,7 @@ pub fn run(
         Command::Plan(a) => commands::plan::run(a, &cli.global, environment, input, &mut output),
         Command::Render(a) => commands::render::run(a, &cli.global, environment, input, &mut output),
         Command::Verify(a) => commands::verify::run(a, &cli.global, environment, input, &mut output),
+        Command::Diff(a) => commands::diff::run(a, &cli.global, environment, input, &mut output),
         Command::Trace(a) => commands::trace::run(a, &cli.global, environment, input, &mut output),
         Command::Catalog(a) => commands::catalog::run(a, &cli.global, environment, input, &mut output),
     };

@@ -90,7 +90,8 @@ fn label(output: &Output<'_>, id: &'static str) -> String {
     format!("{:<8}", output.lang.say(id))
 }
 
-fn abridge(list: &[String]) -> String {
+/// The first few of a list, and how many there are.
+pub fn abridge(list: &[String]) -> String {
     match list {
         [a, b, c, _, ..] => format!("{a}, {b}, {c}, … ({})", list.len()),
         _ => list.join(", "),

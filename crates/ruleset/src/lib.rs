@@ -5,6 +5,7 @@
 
 mod allowed;
 mod bind;
+mod diff;
 mod excess;
 mod hygiene;
 mod judge;
@@ -19,6 +20,7 @@ mod verify;
 mod witness;
 
 pub use allowed::{allowed_cubes, never_excess};
+pub use diff::{Change, Difference, diff};
 pub use outcome::Outcomes;
 pub use path::Region;
 pub use program::Program;

@@ -8,7 +8,7 @@ use crate::outcome::{Exit, Outcomes};
 use crate::program::Program;
 use crate::rules::{Hook, Translation};
 use crate::translate::Step;
-use tillgate_model::{Family, Packet, Ranges, State, address_bits};
+use tillgate_model::{Family, Packet, Ranges, State};
 use tillgate_packetset::{Cube, Field, Node};
 
 /// Priority of destination translation (netfilter's `dstnat`).
@@ -264,18 +264,7 @@ impl Program<'_> {
 
     /// What a region says of one of its packets.
     pub fn outcome(&self, region: Region, packet: &Packet) -> Outcomes {
-        let mut point = [0u128; Field::ALL.len()];
-        let number = |name: &Option<String>| name.as_ref().map_or(0, |n| self.universe.interface(n));
-        point[Field::Input as usize] = number(&packet.input);
-        point[Field::Output as usize] = number(&packet.output);
-        point[Field::State as usize] = packet.state as u128;
-        point[Field::Family as usize] = packet.family() as u128;
-        point[Field::Protocol as usize] = packet.protocol.0 as u128;
-        point[Field::Source as usize] = address_bits(packet.source);
-        point[Field::Destination as usize] = address_bits(packet.destination);
-        point[Field::SourcePort as usize] = packet.source_port as u128;
-        point[Field::DestinationPort as usize] = packet.destination_port as u128;
-        point[Field::TcpFlags as usize] = packet.tcp_flags as u128;
+        let point = self.universe.point(packet);
         let order = match packet.output {
             Some(_) => [region.forward, region.redirected],
             None => [region.local, region.forward],

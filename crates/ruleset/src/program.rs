@@ -52,14 +52,21 @@ fn delivered(rules: &RuleSet) -> Vec<bool> {
     reached.into_iter().map(|r| r == 1).collect()
 }
 
+/// The topology of no site in particular.
+pub(crate) static NOWHERE: Topology = Topology { zones: Vec::new(), uplinks: Vec::new() };
+
 const NONE: u32 = Outcomes::of(Exit::None, 0).0;
 
 impl<'a> Program<'a> {
     /// Resolves a rule set for a site; without one, conditions that need the topology stay in doubt.
     pub fn new(rules: &'a RuleSet, intent: Option<&'a Intent>) -> Self {
-        static EMPTY: Topology = Topology { zones: Vec::new(), uplinks: Vec::new() };
         let topology = intent.map(|i| &i.topology);
-        let universe = Universe::new(rules, topology.unwrap_or(&EMPTY), intent);
+        let universe = Universe::new(&[rules], topology.unwrap_or(&NOWHERE), intent);
+        Self::over(rules, topology, Arc::new(universe))
+    }
+
+    /// Resolves a rule set with numbers that others share.
+    pub(crate) fn over(rules: &'a RuleSet, topology: Option<&'a Topology>, universe: Arc<Universe>) -> Self {
         let mut calls = vec![0; rules.chains.len()];
         let chains: Vec<Vec<Bound>> = rules
             .chains
@@ -78,7 +85,7 @@ impl<'a> Program<'a> {
         }
         Program {
             rules,
-            universe: Arc::new(universe),
+            universe,
             topology,
             chains: Arc::new(chains),
             calls: Arc::new(calls),

@@ -3,7 +3,8 @@
 use crate::rules::{InterfaceMatch, RuleSet, Term};
 use std::collections::BTreeSet;
 use tillgate_intent::{Intent, Topology};
-use tillgate_model::Ranges;
+use tillgate_model::{Packet, Ranges, address_bits};
+use tillgate_packetset::{Field, Point};
 
 /// Number of "no interface": egress before routing, ingress of the firewall's own packets.
 pub(crate) const NO_INTERFACE: u128 = 0;
@@ -20,12 +21,12 @@ pub struct Universe {
 }
 
 impl Universe {
-    /// The universe of a rule set and a topology.
-    pub fn new(rules: &RuleSet, topology: &Topology, intent: Option<&Intent>) -> Self {
+    /// The universe of rule sets and a topology.
+    pub fn new(rules: &[&RuleSet], topology: &Topology, intent: Option<&Intent>) -> Self {
         let mut interfaces: BTreeSet<&str> = topology.uplinks.iter().map(String::as_str).collect();
         interfaces.extend(topology.zones.iter().map(|z| z.interface.as_str()));
         let mut names: BTreeSet<&str> = BTreeSet::new();
-        for rule in rules.chains.iter().flat_map(|c| &c.rules) {
+        for rule in rules.iter().flat_map(|r| &r.chains).flat_map(|c| &c.rules) {
             for m in rule.when.input.iter().chain(&rule.when.output) {
                 interfaces.extend(m.patterns.iter().map(String::as_str));
             }
@@ -52,17 +53,44 @@ impl Universe {
         }
     }
 
-    /// The number of an interface name; an unknown name is like any other nobody mentions.
+    /// The number of an interface name; an unknown name is like any other with the longest prefix that fits it, or
+    /// like any other that nobody mentions.
     pub fn interface(&self, name: &str) -> u128 {
         match self.interfaces.binary_search_by(|i| i.as_str().cmp(name)) {
             Ok(at) => at as u128 + 1,
-            Err(_) => self.other(),
+            Err(_) => {
+                let fits = |i: &String| i.strip_suffix('*').is_some_and(|prefix| name.starts_with(prefix));
+                let wild = self.interfaces.iter().enumerate().filter(|(_, i)| fits(i));
+                wild.max_by_key(|(_, i)| i.len()).map_or(self.other(), |(at, _)| at as u128 + 1)
+            }
         }
     }
 
     /// The number that stands for every interface nobody mentions.
     pub fn other(&self) -> u128 {
         self.known as u128 + 1
+    }
+
+    /// The numbers of every interface that exists.
+    pub(crate) fn all_interfaces(&self) -> Ranges {
+        Ranges::span(1, self.other())
+    }
+
+    /// A packet as a point.
+    pub(crate) fn point(&self, packet: &Packet) -> Point {
+        let mut point: Point = [0; Field::ALL.len()];
+        let number = |name: &Option<String>| name.as_ref().map_or(NO_INTERFACE, |n| self.interface(n));
+        point[Field::Input as usize] = number(&packet.input);
+        point[Field::Output as usize] = number(&packet.output);
+        point[Field::State as usize] = packet.state as u128;
+        point[Field::Family as usize] = packet.family() as u128;
+        point[Field::Protocol as usize] = packet.protocol.0.into();
+        point[Field::Source as usize] = address_bits(packet.source);
+        point[Field::Destination as usize] = address_bits(packet.destination);
+        point[Field::SourcePort as usize] = packet.source_port.into();
+        point[Field::DestinationPort as usize] = packet.destination_port.into();
+        point[Field::TcpFlags as usize] = packet.tcp_flags.into();
+        point
     }
 
     /// The name of a number.

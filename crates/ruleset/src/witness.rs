@@ -1,6 +1,6 @@
 //! A packet out of a box: the one a person would have thought of.
 
-use crate::universe::Universe;
+use crate::universe::{NO_INTERFACE, Universe};
 use tillgate_model::{
     Box_, Family, Packet, Protocol, Ranges, State, address_bits, address_from_bits, addresses_text,
     format_ports,
@@ -72,9 +72,16 @@ pub(crate) fn display(cube: &Cube, universe: &Universe) -> Box_ {
         Some(1) => Family::V6,
         _ => Family::V4,
     };
+    let protocol = cube.ranges(Field::Protocol).and_then(Ranges::only);
+    let icmp = protocol.is_some_and(|p| Protocol(p as u8).is_icmp());
+    let addressed = [Field::Source, Field::Destination].iter().any(|f| cube.ranges(*f).is_some());
     let mut fields = Vec::new();
     for field in Field::ALL {
         let Some(ranges) = cube.ranges(field) else { continue };
+        // Addresses say their family themselves.
+        if field == Field::Family && !addressed {
+            fields.push(("family", vec![family.to_string()]));
+        }
         let numbers = || {
             ranges
                 .as_slice()
@@ -84,11 +91,13 @@ pub(crate) fn display(cube: &Cube, universe: &Universe) -> Box_ {
         };
         let entry = match field {
             Field::Input | Field::Output => {
-                let list: Vec<String> = universe
-                    .interfaces()
-                    .filter(|(n, _)| ranges.contains(*n))
-                    .map(|(_, n)| n.to_string())
-                    .collect();
+                if universe.all_interfaces().is_subset(ranges) || ranges.only() == Some(NO_INTERFACE) {
+                    continue;
+                }
+                let named = universe.interfaces().filter(|(n, _)| ranges.contains(*n));
+                // `*` stands for every interface that nobody names.
+                let rest = ranges.contains(universe.other()).then(|| "*".to_string());
+                let list = named.map(|(_, n)| n.to_string()).chain(rest).collect();
                 (if field == Field::Input { "in" } else { "out" }, list)
             }
             Field::State => (
@@ -121,9 +130,10 @@ pub(crate) fn display(cube: &Cube, universe: &Universe) -> Box_ {
                     addresses_text(family, &within),
                 )
             }
-            Field::SourcePort => ("source_port", vec![format_ports(ranges)]),
+            Field::SourcePort => (if icmp { "type" } else { "source_port" }, vec![format_ports(ranges)]),
             Field::DestinationPort => {
-                ("destination_port", format_ports(ranges).split(',').map(str::to_string).collect())
+                let list = format_ports(ranges).split(',').map(str::to_string).collect();
+                (if icmp { "code" } else { "destination_port" }, list)
             }
             Field::TcpFlags => ("tcp_flags", numbers()),
             Field::Family | Field::Name | Field::Translated => continue,

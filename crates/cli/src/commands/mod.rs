@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub mod catalog;
+pub mod diff;
 pub mod explain;
 pub mod init;
 pub mod plan;
