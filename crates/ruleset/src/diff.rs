@@ -79,9 +79,11 @@ type Group = (Kind, Asked, Proof, Option<RuleId>);
 /// Compares two rule sets. With a topology only packets that its routes allow are compared.
 pub fn diff(old: &RuleSet, new: &RuleSet, topology: Option<&Topology>) -> Difference {
     let universe = Arc::new(Universe::new(&[old, new], topology.unwrap_or(&NOWHERE), None));
+    let old_plain = Program::over(old, topology, Arc::clone(&universe));
+    let new_plain = Program::over(new, topology, Arc::clone(&universe));
     let mut comparison = Comparison {
-        old: Program::over(old, topology, Arc::clone(&universe)).fork(true),
-        new: Program::over(new, topology, Arc::clone(&universe)).fork(true),
+        named: [old_plain.fork(true), new_plain.fork(true)],
+        plain: [old_plain, new_plain],
         universe,
         topology,
         groups: BTreeMap::new(),
@@ -99,8 +101,10 @@ pub fn diff(old: &RuleSet, new: &RuleSet, topology: Option<&Topology>) -> Differ
 }
 
 struct Comparison<'a> {
-    old: Program<'a>,
-    new: Program<'a>,
+    /// Old and new, for answers without the rules that gave them, which are far smaller …
+    plain: [Program<'a>; 2],
+    /// … and with them, where the two differ.
+    named: [Program<'a>; 2],
     universe: Arc<Universe>,
     topology: Option<&'a Topology>,
     groups: BTreeMap<Group, Vec<Cube>>,
@@ -175,27 +179,39 @@ impl Comparison<'_> {
         program.diagram.choose(inside, node, Node::leaf(0))
     }
 
+    /// Both answers in the diagram of the new one, so that they can be held against each other.
+    fn both(programs: &mut [Program<'_>; 2], question: &Cube, family: Family, asked: Asked) -> [Node; 2] {
+        let [old, new] = programs;
+        old.fresh();
+        new.fresh();
+        let a = Self::ask(old, question, family, asked);
+        std::mem::swap(&mut old.diagram, &mut new.diagram);
+        [a, Self::ask(new, question, family, asked)]
+    }
+
+    /// Where two answers differ, by the leaves of [`difference`]; nothing but packets.
+    fn differing(program: &mut Program<'_>, [a, b]: [Node; 2], family: Family) -> Node {
+        let node = program.diagram.zip(a, b, |x, y| difference(Outcomes(x), Outcomes(y)));
+        let valid = program.diagram.union(&valid(family));
+        program.diagram.choose(valid, node, Node::leaf(0))
+    }
+
     fn compare(&mut self, family: Family, state: State, asked: Asked) {
         let Some(question) = self.question(family, state, asked) else { return };
-        self.old.fresh();
-        self.new.fresh();
-        let a = Self::ask(&mut self.old, &question, family, asked);
-        // Both answers in one diagram, so that they can be held against each other.
-        std::mem::swap(&mut self.old.diagram, &mut self.new.diagram);
-        let b = Self::ask(&mut self.new, &question, family, asked);
-        let diagram = &mut self.new.diagram;
+        let answers = Self::both(&mut self.plain, &question, family, asked);
+        let new = &mut self.plain[1];
         let open = |v: u32| Outcomes(v).may_accept() && Outcomes(v).may_drop();
-        self.doubt |= diagram.any(a, open) || diagram.any(b, open);
-        let node = diagram.zip(a, b, |x, y| difference(Outcomes(x), Outcomes(y)));
-        let valid = valid(family);
-        let valid = diagram.union(&valid);
-        let node = diagram.choose(valid, node, Node::leaf(0));
-        for (cube, value) in diagram.paths(node, |v| v != 0, MOST_BOXES) {
+        self.doubt |= answers.iter().any(|node| new.diagram.any(*node, open));
+        let node = Self::differing(new, answers, family);
+        let Some(hull) = hull(new.diagram.paths(node, |v| v != 0, MOST_BOXES)) else { return };
+        // Once more inside the smallest box around what differs, now with the rules.
+        let Some(question) = question.intersect(&hull) else { return };
+        let answers = Self::both(&mut self.named, &question, family, asked);
+        let node = Self::differing(&mut self.named[1], answers, family);
+        let [old, new] = &self.named;
+        for (cube, value) in new.diagram.paths(node, |v| v != 0, MOST_BOXES) {
             let proof = if value & 4 == 0 { Proof::Proved } else { Proof::Possible };
-            let (kind, program) = match value & 3 {
-                1 => (Kind::Opened, &self.new),
-                _ => (Kind::Closed, &self.old),
-            };
+            let (kind, program) = if value & 3 == 1 { (Kind::Opened, new) } else { (Kind::Closed, old) };
             let decider = program.decider(Outcomes(0).by(value >> 3));
             self.groups.entry((kind, asked, proof, decider)).or_default().push(tidy(cube, family));
         }
@@ -203,7 +219,7 @@ impl Comparison<'_> {
 
     /// Where both translate first packets, and differently.
     fn translations(&mut self, family: Family) {
-        if !self.old.translates() && !self.new.translates() {
+        if self.plain.iter().all(|p| !p.translates()) {
             return;
         }
         let (Some(through), Some(to)) =
@@ -221,14 +237,15 @@ impl Comparison<'_> {
             let local = program.diagram.fix(local, Field::Output, NO_INTERFACE);
             program.diagram.zip(forwarded, local, |x, y| u32::from(Outcomes(either(x, y)).may_accept()))
         };
-        self.old.fresh();
-        self.new.fresh();
-        let a = self.old.translations(Hook::Prerouting, &arriving);
-        let accepted_a = accepted(&mut self.old);
-        std::mem::swap(&mut self.old.diagram, &mut self.new.diagram);
-        let b = self.new.translations(Hook::Prerouting, &arriving);
-        let accepted_b = accepted(&mut self.new);
-        let diagram = &mut self.new.diagram;
+        let [old, new] = &mut self.plain;
+        old.fresh();
+        new.fresh();
+        let a = old.translations(Hook::Prerouting, &arriving);
+        let accepted_a = accepted(old);
+        std::mem::swap(&mut old.diagram, &mut new.diagram);
+        let b = new.translations(Hook::Prerouting, &arriving);
+        let accepted_b = accepted(new);
+        let diagram = &mut new.diagram;
         let inside = diagram.cube(&arriving, 1, 0);
         let valid = valid(family);
         let valid = diagram.union(&valid);
@@ -289,6 +306,23 @@ impl Comparison<'_> {
         }
         out
     }
+}
+
+/// The smallest box around some boxes.
+fn hull(list: Vec<(Cube, u32)>) -> Option<Cube> {
+    let mut list = list.into_iter().map(|(cube, _)| cube);
+    let mut hull = list.next()?;
+    for cube in list {
+        for field in Field::ALL {
+            let Some(known) = hull.ranges(field) else { continue };
+            let joined = cube.ranges(field).map(|own| known.union(own));
+            hull = hull.without(field);
+            if let Some(joined) = joined {
+                hull = hull.with(field, &joined)?;
+            }
+        }
+    }
+    Some(hull)
 }
 
 /// 0 where both do the same; else opened (1) or closed (2), 4 where that is not certain, and above who accepts.
