@@ -220,6 +220,11 @@ render-rollback-iptables =
       iptables-restore { $file } && ip6tables-restore { $file }
       # eine neue Verbindung zur Firewall öffnen; wenn das geht:
       systemctl stop tillgate-rollback.timer
+routeros-no-chain = diese Regel nennt keine Kette
+render-rollback-routeros =
+    Laden Sie es mit einem Weg zurück: in einem Terminal des Routers Strg-X drücken (Safe Mode), dann
+      /import { $file }
+    eine neue Verbindung zum Router öffnen; wenn das geht, noch einmal Strg-X drücken. Sonst wird alles zurückgenommen, wenn das Terminal endet.
 render-rollback-nftables =
     Laden Sie es mit einer Rücknahme, die auslöst, wenn Sie sie nicht anhalten:
       (echo flush ruleset; nft list ruleset) > /var/tmp/before.nft

@@ -220,6 +220,11 @@ render-rollback-iptables =
       iptables-restore { $file } && ip6tables-restore { $file }
       # open a new connection to the firewall; if it works:
       systemctl stop tillgate-rollback.timer
+routeros-no-chain = this rule names no chain
+render-rollback-routeros =
+    Load it with a way back: in a terminal of the router press Ctrl-X (safe mode), then
+      /import { $file }
+    open a new connection to the router; if it works, press Ctrl-X again. Without that, everything is taken back when the terminal closes.
 render-rollback-nftables =
     Load it with a rollback that fires unless you stop it:
       (echo flush ruleset; nft list ruleset) > /var/tmp/before.nft

@@ -10,6 +10,7 @@ mod names;
 pub mod nftables;
 mod permits;
 mod registry;
+pub mod routeros;
 mod write;
 
 pub use registry::{PLATFORMS, Platform, platform, recognise};

@@ -1,6 +1,6 @@
 //! The platforms by name, and which one a text is of.
 
-use crate::{Input, LARGEST, Parsed, RenderError, Rendered, iptables, nftables};
+use crate::{Input, LARGEST, Parsed, RenderError, Rendered, iptables, nftables, routeros};
 use tillgate_estate::Site;
 use tillgate_intent::Intent;
 use tillgate_model::{Diagnostic, Span, Text};
@@ -53,6 +53,14 @@ pub const PLATFORMS: &[Platform] = &[
         render: nftables::render,
         extension: "nft",
         rollback: "render-rollback-nftables",
+    },
+    Platform {
+        name: "routeros",
+        recognise: routeros::recognise,
+        parse: routeros::parse,
+        render: routeros::render,
+        extension: "rsc",
+        rollback: "render-rollback-routeros",
     },
 ];
 

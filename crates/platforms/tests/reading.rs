@@ -61,6 +61,11 @@ fn iptables_cases() {
 }
 
 #[test]
+fn routeros_cases() {
+    cases("routeros");
+}
+
+#[test]
 fn json_is_read_like_text() {
     // As `nft -j list ruleset` prints it.
     let json = r#"{"nftables": [

@@ -48,6 +48,10 @@ pub(crate) fn packet(cube: &Cube, universe: &Universe, known: &[(Family, u128)])
             .interfaces()
             .find(|(n, _)| ranges.contains(*n))
             .map(|(_, name)| name.trim_end_matches('*').to_string())
+            // One that nobody names stands for all of those.
+            .or_else(|| {
+                (cube.ranges(field).is_some() && ranges.contains(universe.other())).then(|| "other".into())
+            })
     };
     let usual = Packet::usual_flags(protocol, state) as u128;
     let packet = Packet {

@@ -1,0 +1,54 @@
+//! MikroTik RouterOS 6 and 7: what `/export` prints and scripts of such lines, read and written.
+//!
+//! Semantics: `docs/reference/platforms/routeros.md`, after MikroTik's manual.
+
+mod build;
+mod lists;
+mod matches;
+mod nat;
+mod render;
+mod script;
+
+pub use render::render;
+
+use crate::{Input, Parsed};
+use tillgate_model::Diagnostic;
+
+/// How much a text looks like RouterOS.
+pub fn recognise(text: &str) -> u8 {
+    let mut score = 0;
+    for line in text.lines().take(5000) {
+        let line = line.trim_start();
+        let here = if line.starts_with('#') && line.contains(" by RouterOS ") {
+            100
+        } else if line.starts_with("/ip firewall")
+            || line.starts_with("/ipv6 firewall")
+            || line.starts_with("/ip/firewall")
+        {
+            95
+        } else if line.starts_with("/interface ")
+            || line.starts_with("/ip address")
+            || line.starts_with("/system identity")
+        {
+            60
+        } else {
+            0
+        };
+        score = score.max(here);
+        if score >= 95 {
+            break;
+        }
+    }
+    score
+}
+
+/// Reads a configuration.
+pub fn parse(input: &Input<'_>) -> Parsed {
+    let mut diagnostics = Vec::new();
+    let commands: Vec<_> =
+        input.files.iter().flat_map(|file| script::commands(file, &mut diagnostics)).collect();
+    let mut rules = build::build(&commands, &mut diagnostics);
+    rules.finish();
+    Diagnostic::sort(&mut diagnostics);
+    Parsed { rules, diagnostics }
+}
