@@ -225,6 +225,16 @@ render-rollback-routeros =
     Laden Sie es mit einem Weg zurück: in einem Terminal des Routers Strg-X drücken (Safe Mode), dann
       /import { $file }
     eine neue Verbindung zum Router öffnen; wenn das geht, noch einmal Strg-X drücken. Sonst wird alles zurückgenommen, wenn das Terminal endet.
+fortios-no-end = config { $name } wird nicht mit end geschlossen
+unknown-object = ein Objekt { $name } gibt es nicht
+render-rollback-fortios =
+    Laden Sie es mit einem Weg zurück: zuerst
+      config system global / set cfg-save revert / set cfg-revert-timeout 120 / end
+    dann { $file } einfügen; eine neue Verbindung zum Gerät öffnen; wenn das geht:
+      execute cfg save
+render-cannot-express = { $platform } kann nicht ausdrücken, was { $site } verlangt: { $what }
+cannot-wildcard-name = ein Name, der für alles darunter steht ({ $name }); die Hosts einzeln nennen oder egress = "names" weglassen
+cannot-management-port = Verwaltung auf Port { $port }; der Verwaltungszugang kennt ping, https, http, ssh, telnet
 render-rollback-nftables =
     Laden Sie es mit einer Rücknahme, die auslöst, wenn Sie sie nicht anhalten:
       (echo flush ruleset; nft list ruleset) > /var/tmp/before.nft

@@ -225,6 +225,16 @@ render-rollback-routeros =
     Load it with a way back: in a terminal of the router press Ctrl-X (safe mode), then
       /import { $file }
     open a new connection to the router; if it works, press Ctrl-X again. Without that, everything is taken back when the terminal closes.
+fortios-no-end = config { $name } is not closed by end
+unknown-object = there is no object { $name }
+render-rollback-fortios =
+    Load it with a way back: first
+      config system global / set cfg-save revert / set cfg-revert-timeout 120 / end
+    then paste { $file }; open a new connection to the unit; if it works:
+      execute cfg save
+render-cannot-express = { $platform } cannot say what { $site } asks for: { $what }
+cannot-wildcard-name = a name that stands for everything below it ({ $name }); name the hosts one by one, or drop egress = "names"
+cannot-management-port = management on port { $port }; administrative access knows ping, https, http, ssh, telnet
 render-rollback-nftables =
     Load it with a rollback that fires unless you stop it:
       (echo flush ruleset; nft list ruleset) > /var/tmp/before.nft

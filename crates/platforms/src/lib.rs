@@ -4,6 +4,7 @@
 //! asked for through [`Includes`].
 
 mod companion;
+pub mod fortios;
 pub mod iptables;
 mod loops;
 mod names;

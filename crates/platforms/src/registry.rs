@@ -1,6 +1,6 @@
 //! The platforms by name, and which one a text is of.
 
-use crate::{Input, LARGEST, Parsed, RenderError, Rendered, iptables, nftables, routeros};
+use crate::{Input, LARGEST, Parsed, RenderError, Rendered, fortios, iptables, nftables, routeros};
 use tillgate_estate::Site;
 use tillgate_intent::Intent;
 use tillgate_model::{Diagnostic, Span, Text};
@@ -38,6 +38,14 @@ impl Platform {
 
 /// All platforms.
 pub const PLATFORMS: &[Platform] = &[
+    Platform {
+        name: "fortios",
+        recognise: fortios::recognise,
+        parse: fortios::parse,
+        render: fortios::render,
+        extension: "conf",
+        rollback: "render-rollback-fortios",
+    },
     Platform {
         name: "iptables",
         recognise: iptables::recognise,

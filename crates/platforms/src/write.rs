@@ -3,7 +3,7 @@
 use crate::{Input, NoIncludes, Parsed};
 use tillgate_estate::{ServiceAt, Site};
 use tillgate_intent::Intent;
-use tillgate_model::{Finding, FindingId, SourceFile};
+use tillgate_model::{Finding, FindingId, SourceFile, Text};
 use tillgate_ruleset::verify;
 
 /// A configuration and what belongs beside it.
@@ -26,6 +26,8 @@ pub enum RenderError {
     InterfaceName(String),
     /// Destinations by name need the resolver on the firewall, which fills their sets.
     NamesNeedResolver,
+    /// The platform has no words for something the intent asks for.
+    CannotExpress(Text),
     /// What was written does not equal the intent; a fault of this program.
     Unproved(Vec<Finding>),
 }

@@ -56,6 +56,11 @@ fn nftables_cases() {
 }
 
 #[test]
+fn fortios_cases() {
+    cases("fortios");
+}
+
+#[test]
 fn iptables_cases() {
     cases("iptables");
 }

@@ -1,5 +1,6 @@
 //! The intent as boxes: what may pass, on which way.
 
+use crate::rules::NameSet;
 use crate::universe::Universe;
 use tillgate_intent::{Flow, Intent, Path, Side, Topology};
 use tillgate_model::{Family, Protocol, Ranges};
@@ -42,7 +43,8 @@ pub(crate) fn allowed(flow: &Flow, topology: &Topology, universe: &Universe) -> 
         cube = cube.at(Field::SourcePort, icmp as u128)?;
     }
     if flow.by_name {
-        let names: Ranges = flow.names.iter().filter_map(|n| universe.name(n)).map(|n| (n, n)).collect();
+        // Whoever owns a name owns what is below it; resolvers fill sets with both.
+        let names = universe.names_in(&NameSet::zones(&flow.names));
         cube = cube.with(Field::Name, &names)?;
     }
     Some(cube)

@@ -73,7 +73,7 @@ fn cubes(when: &Match, around: Surroundings<'_>) -> Option<(Vec<Cube>, bool)> {
                 }
             },
             Term::Names(set) => {
-                let numbers = universe.names_below(&set.names);
+                let numbers = universe.names_in(set);
                 (Cube::all().with(Field::Name, &numbers).into_iter().collect(), false)
             }
         };

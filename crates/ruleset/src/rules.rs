@@ -136,11 +136,34 @@ pub struct Part {
     pub cube: Cube,
 }
 
-/// A set of names.
+/// A set of names: each itself, or with `*.` in front everything below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameSet {
     /// The names, sorted.
     pub names: Vec<String>,
+}
+
+impl NameSet {
+    /// The set of names and everything below them, as resolvers fill sets.
+    pub fn zones(names: &[String]) -> Self {
+        let both = names.iter().flat_map(|n| {
+            let bare = n.trim_start_matches("*.");
+            [bare.to_string(), format!("*.{bare}")]
+        });
+        let mut names: Vec<String> = both.collect();
+        names.sort();
+        names.dedup();
+        NameSet { names }
+    }
+
+    /// Whether a name (or everything below one, with `*.`) is in the set.
+    pub fn covers(&self, name: &str) -> bool {
+        let bare = name.trim_start_matches("*.");
+        self.names.iter().any(|entry| {
+            let below = |zone: &str| bare.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'));
+            entry == name || entry.strip_prefix("*.").is_some_and(below)
+        })
+    }
 }
 
 /// Conditions that need the topology.

@@ -574,13 +574,7 @@ impl Walker<'_> {
                 }
                 Term::Names(set) => match self.name {
                     None => Tri::Maybe,
-                    Some(name) => Tri::of(set.names.iter().any(|entry| {
-                        let zone = entry.trim_start_matches("*.");
-                        let bare = name.trim_start_matches("*.");
-                        !name.is_empty()
-                            && (bare == zone
-                                || bare.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.')))
-                    })),
+                    Some(name) => Tri::of(set.covers(name)),
                 },
             };
             result = result.and(one);

@@ -1,6 +1,6 @@
 //! The interfaces and names a question can tell apart.
 
-use crate::rules::{InterfaceMatch, RuleSet, Term};
+use crate::rules::{InterfaceMatch, NameSet, RuleSet, Term};
 use std::collections::BTreeSet;
 use tillgate_intent::{Intent, Topology};
 use tillgate_model::{Packet, Ranges, address_bits};
@@ -126,21 +126,10 @@ impl Universe {
         self.names.get((number as usize).checked_sub(1)?).map(String::as_str)
     }
 
-    /// The numbers of the names a resolver's entry covers: itself, and everything below it as a zone.
-    pub fn names_below(&self, entries: &[String]) -> Ranges {
-        let below = |name: &str| {
-            entries.iter().any(|entry| {
-                let zone = entry.trim_start_matches("*.");
-                let bare = name.trim_start_matches("*.");
-                bare == zone || bare.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'))
-            })
-        };
-        self.names
-            .iter()
-            .enumerate()
-            .filter(|(_, n)| below(n))
-            .map(|(i, _)| (i as u128 + 1, i as u128 + 1))
-            .collect()
+    /// The numbers of the names that a set covers.
+    pub fn names_in(&self, set: &NameSet) -> Ranges {
+        let names = self.names.iter().enumerate().filter(|(_, n)| set.covers(n));
+        names.map(|(i, _)| (i as u128 + 1, i as u128 + 1)).collect()
     }
 
     /// All name numbers, 0 included.

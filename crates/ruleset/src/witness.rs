@@ -140,7 +140,19 @@ pub(crate) fn display(cube: &Cube, universe: &Universe) -> Box_ {
                 (if icmp { "code" } else { "destination_port" }, list)
             }
             Field::TcpFlags => ("tcp_flags", numbers()),
-            Field::Family | Field::Name | Field::Translated => continue,
+            Field::Name => {
+                if universe.all_names().is_subset(ranges) {
+                    continue;
+                }
+                let named = (1..).map_while(|n| universe.name_text(n).map(|name| (n, name)));
+                let list: Vec<String> =
+                    named.filter(|(n, _)| ranges.contains(*n)).map(|(_, name)| name.to_string()).collect();
+                if list.is_empty() {
+                    continue;
+                }
+                ("name", list)
+            }
+            Field::Family | Field::Translated => continue,
         };
         fields.push(entry);
     }

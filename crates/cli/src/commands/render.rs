@@ -71,6 +71,10 @@ fn render(site: &Site, library: &Library, args: &Render, output: &mut Output<'_>
                 RenderError::NoUplink => Text::new("render-no-uplink").arg("site", &site.name),
                 RenderError::InterfaceName(name) => Text::new("render-interface").arg("name", name),
                 RenderError::NamesNeedResolver => Text::new("render-names").arg("site", &site.name),
+                RenderError::CannotExpress(what) => Text::new("render-cannot-express")
+                    .arg("site", &site.name)
+                    .arg("platform", platform.name)
+                    .text("what", what.clone()),
                 RenderError::Unproved(findings) => {
                     let text = report::findings(findings, output);
                     let _ = output.err.write_all(text.as_bytes());

@@ -347,7 +347,7 @@ impl<'a> Matches<'a> {
                 self.narrow(field, &ranges, self.context.family.max_address(), negate);
             }
             (Content::Parts(parts), _) => self.when.terms.push(Term::Any { parts, negate }),
-            (Content::Names(names), false) => self.when.terms.push(Term::Names(NameSet { names })),
+            (Content::Names(names), false) => self.when.terms.push(Term::Names(NameSet::zones(&names))),
             _ => self.when.doubts.push(Text::new("not-modelled-set").arg("set", name)),
         }
         Ok(())

@@ -66,7 +66,7 @@ pub fn narrow(
                 SetContent::Names(names) => {
                     match op {
                         Op::NotEqual => when.doubts.push(Text::new("not-modelled-set").arg("set", set)),
-                        _ => when.terms.push(Term::Names(NameSet { names })),
+                        _ => when.terms.push(Term::Names(NameSet::zones(&names))),
                     }
                     return Ok(());
                 }

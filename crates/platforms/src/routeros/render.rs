@@ -7,11 +7,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use tillgate_estate::Site;
 use tillgate_intent::Intent;
-use tillgate_model::{Family, Protocol, Ranges, addresses_text, format_ports};
+use tillgate_model::{Family, Protocol, Ranges, Text, addresses_text, format_ports};
 
 /// Writes the configuration of a site, and refuses what it cannot prove.
 pub fn render(site: &Site, intent: &Intent) -> Result<Rendered, RenderError> {
     check(site, intent)?;
+    // Names in address lists are looked up; none stands for what is below it.
+    let wild = intent.flows.iter().filter(|f| f.by_name).flat_map(|f| &f.names).find(|n| n.starts_with("*."));
+    if let Some(name) = wild {
+        return Err(RenderError::CannotExpress(Text::new("cannot-wildcard-name").arg("name", name)));
+    }
     let mut writer = Writer { intent, lists: BTreeMap::new(), used: BTreeMap::new() };
     let text = writer.file(&site.name);
     prove(super::parse, Rendered { text, companions: Vec::new() }, intent)
@@ -82,9 +87,7 @@ impl Writer<'_> {
             for ((_, members), name) in self.lists.iter().filter(|((f, _), _)| *f == family) {
                 let entries = match members {
                     Members::Addresses(list) => addresses_text(family, &ranges(list)),
-                    Members::Names(names) => {
-                        names.iter().map(|n| n.trim_start_matches("*.").to_string()).collect()
-                    }
+                    Members::Names(names) => names.clone(),
                 };
                 for entry in entries {
                     let _ = writeln!(out, "add address={} list={name}", value(&entry));

@@ -1,0 +1,261 @@
+//! The tree of a configuration: `config … edit … set … next … end`.
+
+use std::sync::Arc;
+use tillgate_model::{Diagnostic, SourceFile, Span, Text};
+
+/// How deep sections may stand in each other; real ones stay below ten.
+const DEEPEST: usize = 40;
+
+/// One `set`.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    pub key: String,
+    pub values: Vec<String>,
+    pub span: Span,
+}
+
+/// One `edit`.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub name: String,
+    pub block: Block,
+    pub span: Span,
+}
+
+/// What stands between `config` or `edit` and its end.
+#[derive(Clone, Debug, Default)]
+pub struct Block {
+    pub settings: Vec<Setting>,
+    pub entries: Vec<Entry>,
+    pub children: Vec<(String, Block)>,
+}
+
+impl Block {
+    /// A section in it.
+    pub fn child(&self, path: &str) -> Option<&Block> {
+        self.children.iter().find(|(p, _)| p == path).map(|(_, b)| b)
+    }
+
+    /// The entries of a section in it.
+    pub fn table(&self, path: &str) -> &[Entry] {
+        self.child(path).map_or(&[], |b| b.entries.as_slice())
+    }
+
+    /// The values of a setting; empty when it is not there.
+    pub fn values(&self, key: &str) -> &[String] {
+        self.settings.iter().find(|s| s.key == key).map_or(&[], |s| s.values.as_slice())
+    }
+
+    /// The first value of a setting.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.values(key).first().map(String::as_str)
+    }
+
+    /// Whether a setting is `enable`.
+    pub fn on(&self, key: &str) -> bool {
+        self.get(key) == Some("enable")
+    }
+
+    /// Where a setting stands.
+    pub fn place(&self, key: &str) -> Option<Span> {
+        self.settings.iter().find(|s| s.key == key).map(|s| s.span.clone())
+    }
+
+    fn child_mut(&mut self, path: &str) -> &mut Block {
+        let at = match self.children.iter().position(|(p, _)| p == path) {
+            Some(at) => at,
+            None => {
+                self.children.push((path.to_string(), Block::default()));
+                self.children.len() - 1
+            }
+        };
+        &mut self.children[at].1
+    }
+
+    fn entry_mut(&mut self, name: &str, span: &Span) -> &mut Entry {
+        let at = match self.entries.iter().position(|e| e.name == name) {
+            Some(at) => at,
+            None => {
+                let entry = Entry { name: name.to_string(), block: Block::default(), span: span.clone() };
+                self.entries.push(entry);
+                self.entries.len() - 1
+            }
+        };
+        &mut self.entries[at]
+    }
+}
+
+struct Word {
+    text: String,
+    start: usize,
+    end: usize,
+}
+
+/// How a block ended.
+#[derive(PartialEq)]
+enum Closed {
+    Next,
+    End,
+    File,
+}
+
+struct Reader<'a> {
+    file: &'a Arc<SourceFile>,
+    at: usize,
+    diagnostics: &'a mut Vec<Diagnostic>,
+    strange: usize,
+}
+
+/// Reads all files into one tree.
+pub fn read(files: &[Arc<SourceFile>], diagnostics: &mut Vec<Diagnostic>) -> Block {
+    let mut root = Block::default();
+    for file in files {
+        let mut reader = Reader { file, at: 0, diagnostics, strange: 0 };
+        // An `end` too many closes nothing.
+        while reader.block(&mut root, false, 0) != Closed::File {}
+    }
+    root
+}
+
+impl Reader<'_> {
+    fn error(&mut self, start: usize, end: usize, text: Text) {
+        self.strange += 1;
+        if self.strange <= 20 {
+            self.diagnostics.push(Diagnostic::error(Span::new(self.file, start, end), text));
+        }
+    }
+
+    /// The words of the next statement; quoted values may span lines.
+    fn statement(&mut self) -> Option<Vec<Word>> {
+        let text = &self.file.text;
+        let mut words: Vec<Word> = Vec::new();
+        loop {
+            let rest = &text[self.at..];
+            let Some(c) = rest.chars().next() else {
+                return if words.is_empty() { None } else { Some(words) };
+            };
+            if c == '\n' {
+                self.at += 1;
+                if !words.is_empty() {
+                    return Some(words);
+                }
+                continue;
+            }
+            if c.is_whitespace() || c == '\u{feff}' {
+                self.at += c.len_utf8();
+                continue;
+            }
+            if c == '#' && words.is_empty() {
+                self.at += rest.find('\n').unwrap_or(rest.len());
+                continue;
+            }
+            let start = self.at;
+            let mut word = String::new();
+            let mut quote: Option<char> = None;
+            let mut chars = rest.char_indices();
+            let mut end = text.len();
+            while let Some((offset, c)) = chars.next() {
+                match (quote, c) {
+                    (None, c) if c.is_whitespace() => {
+                        end = start + offset;
+                        break;
+                    }
+                    (None, '"' | '\'') => quote = Some(c),
+                    (Some(q), c) if q == c => quote = None,
+                    (Some('"') | None, '\\') => {
+                        if let Some((_, next)) = chars.next() {
+                            word.push(next);
+                        }
+                    }
+                    (_, c) => word.push(c),
+                }
+            }
+            self.at = end;
+            if quote.is_some() {
+                self.error(start, start + rest.find('\n').unwrap_or(rest.len()), Text::new("open-string"));
+            }
+            words.push(Word { text: word, start, end });
+        }
+    }
+
+    fn block(&mut self, block: &mut Block, in_edit: bool, depth: usize) -> Closed {
+        while let Some(words) = self.statement() {
+            let (first, last) = (&words[0], &words[words.len() - 1]);
+            let (start, end) = (first.start, last.end);
+            let span = Span::new(self.file, start, end);
+            let rest: Vec<String> = words[1..].iter().map(|w| w.text.clone()).collect();
+            match first.text.as_str() {
+                "config" | "edit" if depth > DEEPEST => {
+                    self.error(start, end, Text::new("include-too-deep").arg("name", &first.text));
+                    return Closed::File;
+                }
+                "config" => {
+                    let path = rest.join(" ");
+                    if self.block(block.child_mut(&path), false, depth + 1) == Closed::File {
+                        self.error(start, end, Text::new("fortios-no-end").arg("name", path));
+                        return Closed::File;
+                    }
+                }
+                "edit" => {
+                    let Some(name) = rest.first() else {
+                        self.error(start, end, Text::new("expected-value"));
+                        continue;
+                    };
+                    let entry = block.entry_mut(name, &span);
+                    match self.block(&mut entry.block, true, depth + 1) {
+                        Closed::Next => {}
+                        other => return other,
+                    }
+                    // The whole entry is what a person wants to see of it; its first line is where it starts.
+                }
+                "next" if in_edit => return Closed::Next,
+                "end" | "abort" => return Closed::End,
+                "set" | "append" => {
+                    let Some((key, values)) = rest.split_first() else {
+                        self.error(start, end, Text::new("expected-value"));
+                        continue;
+                    };
+                    let known = block.settings.iter().position(|s| s.key == *key);
+                    let mut values = values.to_vec();
+                    if let (Some(at), "append") = (known, first.text.as_str()) {
+                        let mut all = block.settings[at].values.clone();
+                        all.append(&mut values);
+                        values = all;
+                    }
+                    let setting = Setting { key: key.clone(), values, span };
+                    match known {
+                        Some(at) => block.settings[at] = setting,
+                        None => block.settings.push(setting),
+                    }
+                }
+                "unset" => block.settings.retain(|s| Some(&s.key) != rest.first()),
+                "delete" => block.entries.retain(|e| Some(&e.name) != rest.first()),
+                "purge" => block.entries.clear(),
+                "rename" => {
+                    if let [old, _, new] = rest.as_slice()
+                        && let Some(entry) = block.entries.iter_mut().find(|e| e.name == *old)
+                    {
+                        entry.name.clone_from(new);
+                    }
+                }
+                "move" => {
+                    if let [name, place, other] = rest.as_slice()
+                        && let Some(from) = block.entries.iter().position(|e| e.name == *name)
+                    {
+                        let entry = block.entries.remove(from);
+                        let to = block.entries.iter().position(|e| e.name == *other).unwrap_or(from);
+                        block.entries.insert(to + usize::from(place == "after"), entry);
+                    }
+                }
+                // A prompt in copied text, and what a pager leaves.
+                word if words
+                    .get(1)
+                    .is_some_and(|w| matches!(w.text.as_str(), "#" | "$") || w.text.starts_with('('))
+                    || word.starts_with("--")
+                    || matches!(word, "next" | "show" | "exit" | "get") => {}
+                word => self.error(start, end, Text::new("unknown-word").arg("word", word)),
+            }
+        }
+        Closed::File
+    }
+}

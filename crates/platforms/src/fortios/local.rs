@@ -1,0 +1,158 @@
+//! What reaches the unit itself: local-in policies, administrative access, services it runs.
+
+use super::address::subnet;
+use super::config::{Block, Entry};
+use super::service;
+use tillgate_model::{Family, Protocol, Ranges, Span};
+use tillgate_packetset::{Cube, Field};
+use tillgate_ruleset::{Action, InterfaceMatch, Match, Rule};
+
+/// Services that trusted hosts of the administrators limit.
+const TRUSTED: &[&str] = &["ping", "https", "http", "ssh", "telnet", "snmp"];
+
+fn ports(protocol: Protocol, text: &str) -> Option<Cube> {
+    service::protocol(protocol)?.with(Field::DestinationPort, &service::ports(text)?)
+}
+
+/// What a word of `allowaccess` opens.
+fn access(word: &str, family: Family, global: &Block) -> Vec<Cube> {
+    let set = |key: &str, default: &str| {
+        let own = global.child("system global").and_then(|b| b.get(key)).unwrap_or(default);
+        ports(Protocol::TCP, own)
+    };
+    let list: Vec<Option<Cube>> = match word {
+        "ping" => {
+            let (protocol, kind) = match family {
+                Family::V4 => (Protocol::ICMP, 8),
+                Family::V6 => (Protocol::ICMPV6, 128),
+            };
+            vec![service::protocol(protocol).and_then(|c| c.at(Field::SourcePort, kind))]
+        }
+        "https" => vec![set("admin-sport", "443")],
+        "http" => vec![set("admin-port", "80")],
+        "ssh" => vec![set("admin-ssh-port", "22")],
+        "telnet" => vec![set("admin-telnet-port", "23")],
+        "snmp" => vec![ports(Protocol::UDP, "161")],
+        "fgfm" => vec![ports(Protocol::TCP, "541")],
+        "radius-acct" => vec![ports(Protocol::UDP, "1813")],
+        "probe-response" => vec![ports(Protocol::TCP, "8008")],
+        "ftm" => vec![ports(Protocol::TCP, "4433")],
+        "fabric" | "capwap" | "fctaccess" | "FortiHeartbeat" => {
+            vec![ports(Protocol::UDP, "5246-5247"), ports(Protocol::TCP, "8013")]
+        }
+        _ => Vec::new(),
+    };
+    list.into_iter().flatten().collect()
+}
+
+/// The addresses administrators may come from; `None` where one of them may come from anywhere.
+fn trusted(global: &Block, family: Family) -> Option<Ranges> {
+    let mut all = Ranges::empty();
+    let admins = global.table("system admin");
+    for admin in admins {
+        let mut own = Ranges::empty();
+        let mut some = false;
+        for setting in &admin.block.settings {
+            let fits = match family {
+                Family::V4 => setting.key.starts_with("trusthost"),
+                Family::V6 => setting.key.starts_with("ip6-trusthost"),
+            };
+            some |= fits;
+            if fits && let Some(ranges) = subnet(family, &setting.values) {
+                own = own.union(&ranges);
+            }
+        }
+        if !some {
+            return None;
+        }
+        all = all.union(&own);
+    }
+    if admins.is_empty() { None } else { Some(all) }
+}
+
+struct Opening<'a> {
+    family: Family,
+    span: &'a Span,
+    interface: Option<&'a str>,
+    source: Option<&'a Ranges>,
+}
+
+fn accept(cube: Cube, opening: &Opening<'_>) -> Rule {
+    let mut when = Match { cube, ..Match::default() };
+    when.narrow(Field::Family, &Ranges::single(opening.family as u128));
+    if let Some(interface) = opening.interface {
+        when.input.push(InterfaceMatch { patterns: vec![interface.to_string()], negate: false });
+    }
+    if let Some(source) = opening.source {
+        when.narrow(Field::Source, source);
+    }
+    Rule { span: opening.span.clone(), when, action: Action::Accept, log: false }
+}
+
+/// Rules that accept what administrative access and the unit's services open.
+pub fn openings(global: &Block, vdoms: &[(&str, &Block)]) -> Vec<Rule> {
+    let mut out = Vec::new();
+    for port in global.table("system interface") {
+        if port.block.get("status") == Some("down") {
+            continue;
+        }
+        for family in Family::BOTH {
+            let (block, key) = match family {
+                Family::V4 => (Some(&port.block), "allowaccess"),
+                Family::V6 => (port.block.child("ipv6"), "ip6-allowaccess"),
+            };
+            let hosts = trusted(global, family);
+            for word in block.map_or(&[][..], |b| b.values(key)) {
+                let source = hosts.as_ref().filter(|_| TRUSTED.contains(&word.as_str()));
+                let opening = Opening { family, span: &port.span, interface: Some(&port.name), source };
+                out.extend(access(word, family, global).into_iter().map(|cube| accept(cube, &opening)));
+            }
+        }
+        if port.block.on("dhcp-relay-service") {
+            out.extend(udp(67, &port.span, Some(&port.name)));
+        }
+    }
+    for (_, vdom) in vdoms {
+        let on = |e: &&Entry| e.block.get("status") != Some("disable");
+        for server in vdom.table("system dhcp server").iter().filter(on) {
+            out.extend(udp(67, &server.span, server.block.get("interface")));
+        }
+        for server in vdom.table("system dns-server") {
+            for protocol in [Protocol::UDP, Protocol::TCP] {
+                for family in Family::BOTH {
+                    let opening =
+                        Opening { family, span: &server.span, interface: Some(&server.name), source: None };
+                    out.extend(ports(protocol, "53").map(|cube| accept(cube, &opening)));
+                }
+            }
+        }
+        for tunnel in vdom.table("vpn ipsec phase1-interface").iter().chain(vdom.table("vpn ipsec phase1")) {
+            for port in [500, 4500] {
+                out.extend(udp(port, &tunnel.span, tunnel.block.get("interface")));
+            }
+            let opening = Opening {
+                family: Family::V4,
+                span: &tunnel.span,
+                interface: tunnel.block.get("interface"),
+                source: None,
+            };
+            out.extend(service::protocol(Protocol(50)).map(|cube| accept(cube, &opening)));
+        }
+    }
+    for block in std::iter::once(global).chain(vdoms.iter().map(|(_, b)| *b)) {
+        let Some(ntp) = block.child("system ntp").filter(|b| b.on("server-mode")) else { continue };
+        let Some(span) = ntp.place("server-mode") else { continue };
+        for interface in ntp.values("interface") {
+            for family in Family::BOTH {
+                let opening = Opening { family, span: &span, interface: Some(interface), source: None };
+                out.extend(ports(Protocol::UDP, "123").map(|cube| accept(cube, &opening)));
+            }
+        }
+    }
+    out
+}
+
+fn udp(port: u16, span: &Span, interface: Option<&str>) -> Option<Rule> {
+    let cube = service::protocol(Protocol::UDP)?.at(Field::DestinationPort, port.into())?;
+    Some(accept(cube, &Opening { family: Family::V4, span, interface, source: None }))
+}

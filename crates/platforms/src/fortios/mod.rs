@@ -1,0 +1,49 @@
+//! FortiGate (FortiOS 6 and 7): backups and the output of `show`, read and written.
+//!
+//! Semantics: `docs/reference/platforms/fortios.md`, after Fortinet's Administration Guide and CLI Reference.
+
+mod address;
+mod build;
+mod config;
+mod local;
+mod policy;
+mod render;
+mod service;
+mod vip;
+
+pub use render::render;
+
+use crate::{Input, Parsed};
+use tillgate_model::Diagnostic;
+
+/// How much a text looks like FortiOS.
+pub fn recognise(text: &str) -> u8 {
+    let mut score = 0;
+    for line in text.lines().take(20_000) {
+        let line = line.trim_start();
+        let here = if line.starts_with("#config-version=F") {
+            100
+        } else if line.starts_with("config firewall ") || line.starts_with("config system ") {
+            95
+        } else if line.starts_with("config ") || line.starts_with("edit ") {
+            20
+        } else {
+            0
+        };
+        score = score.max(here);
+        if score >= 95 {
+            break;
+        }
+    }
+    score
+}
+
+/// Reads a configuration.
+pub fn parse(input: &Input<'_>) -> Parsed {
+    let mut diagnostics = Vec::new();
+    let root = config::read(input.files, &mut diagnostics);
+    let mut rules = build::build(input.files, &root, &mut diagnostics);
+    rules.finish();
+    Diagnostic::sort(&mut diagnostics);
+    Parsed { rules, diagnostics }
+}

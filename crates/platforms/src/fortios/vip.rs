@@ -1,0 +1,166 @@
+//! Virtual IPs: destinations that are translated before routing and policy.
+
+use super::address::span;
+use super::config::{Block, Entry};
+use super::service;
+use tillgate_model::{Family, Protocol, Ranges, Span};
+use tillgate_packetset::{Cube, Field};
+use tillgate_ruleset::Translation;
+
+/// Single translations a range of a VIP is taken apart into; larger ranges stay a range.
+const MOST_SINGLE: u128 = 512;
+
+/// One translation of a VIP: what it takes, and what that becomes.
+pub struct Step {
+    pub when: Cube,
+    pub to: Translation,
+}
+
+/// A virtual IP.
+pub struct Vip {
+    pub name: String,
+    pub span: Span,
+    pub family: Family,
+    /// The interface it serves; `None` for any.
+    pub interface: Option<String>,
+    /// Sources and interfaces it is limited to.
+    pub sources: Vec<Ranges>,
+    pub inputs: Vec<String>,
+    pub steps: Vec<Step>,
+    /// What the destination of its packets is afterwards.
+    pub mapped: Vec<Cube>,
+    /// What it leads to is not known.
+    pub open: bool,
+}
+
+fn width(ranges: &Ranges) -> u128 {
+    ranges.as_slice().iter().fold(0, |n, (lo, hi)| n.saturating_add(hi - lo).saturating_add(1))
+}
+
+fn first(ranges: &Ranges) -> (u128, u128) {
+    ranges.as_slice().first().copied().unwrap_or((0, 0))
+}
+
+fn join(list: &[Ranges]) -> Ranges {
+    list.iter().fold(Ranges::empty(), |all, r| all.union(r))
+}
+
+/// All virtual IPs of a virtual domain, in the order in which they are tried.
+pub fn all(vdom: &Block) -> Vec<Vip> {
+    let mut out = Vec::new();
+    for (path, family) in [("firewall vip", Family::V4), ("firewall vip6", Family::V6)] {
+        out.extend(
+            vdom.table(path)
+                .iter()
+                .filter(|e| e.block.get("status") != Some("disable"))
+                .map(|e| vip(e, family)),
+        );
+    }
+    out
+}
+
+fn vip(entry: &Entry, family: Family) -> Vip {
+    let block = &entry.block;
+    let kind = block.get("type").unwrap_or("static-nat");
+    let mut out = Vip {
+        name: entry.name.clone(),
+        span: entry.span.clone(),
+        family,
+        interface: block.get("extintf").filter(|i| *i != "any").map(str::to_string),
+        sources: block.values("src-filter").iter().filter_map(|s| span(family, s)).collect(),
+        inputs: block.values("srcintf-filter").to_vec(),
+        steps: Vec::new(),
+        mapped: Vec::new(),
+        open: !matches!(kind, "static-nat" | "load-balance" | "server-load-balance"),
+    };
+    let full = Ranges::full(family.max_address());
+    let outer = match block.get("extip") {
+        None => None,
+        Some("0.0.0.0" | "::") => Some(full.clone()),
+        Some(text) => span(family, text),
+    };
+    let parts: Vec<Ranges> = block.values("mappedip").iter().filter_map(|m| span(family, m)).collect();
+    let mut inner = join(&parts);
+    let servers = block.table("realservers").iter().filter(|e| e.block.get("status") != Some("disable"));
+    let servers: Vec<&Entry> = servers.collect();
+    if kind == "server-load-balance" {
+        let list: Vec<Ranges> =
+            servers.iter().filter_map(|e| e.block.get("ip").and_then(|i| span(family, i))).collect();
+        inner = join(&list);
+    }
+    let (Some(outer), false) = (outer, inner.is_empty()) else {
+        out.open = true;
+        return out;
+    };
+    let forwards =
+        block.on("portforward") || kind == "server-load-balance" && block.get("server-type") != Some("ip");
+    let protocol = match (block.get("protocol"), block.get("server-type")) {
+        (Some("udp"), _) | (_, Some("udp")) => Protocol::UDP,
+        (Some("sctp"), _) => Protocol(132),
+        (Some("icmp"), _) => Protocol::ICMP,
+        _ => Protocol::TCP,
+    };
+    let external = block.get("extport").and_then(service::ports).unwrap_or_else(|| Ranges::full(65535));
+    let server_port =
+        servers.iter().find_map(|e| e.block.get("port").filter(|p| *p != "0").and_then(service::ports));
+    let target = match kind {
+        "server-load-balance" => server_port.unwrap_or_else(|| external.clone()),
+        _ => block.get("mappedport").and_then(service::ports).unwrap_or_else(|| external.clone()),
+    };
+    let base = Cube::all().at(Field::Family, family as u128);
+    let Some(base) = base else { return out };
+    let of = |field: Field, ranges: &Ranges, cube: &Cube| cube.clone().with(field, ranges);
+    // Addresses: the n-th outer becomes the n-th inner; balancers pick any.
+    let single = kind == "static-nat" && width(&outer) == width(&inner) && width(&outer) <= MOST_SINGLE;
+    let pairs: Vec<(Ranges, (u128, u128))> = match single {
+        true => {
+            let (from, to) = (first(&outer).0, first(&inner).0);
+            (0..width(&outer)).map(|n| (Ranges::single(from + n), (to + n, to + n))).collect()
+        }
+        false => vec![(outer, (inner.first().unwrap_or(0), inner.as_slice().last().map_or(0, |r| r.1)))],
+    };
+    for (outer, (lo, hi)) in pairs {
+        let Some(cube) = of(Field::Destination, &outer, &base) else { continue };
+        let addresses = Some((family, lo, hi));
+        let mapped = of(Field::Destination, &Ranges::span(lo, hi), &base);
+        if !forwards {
+            out.steps.push(Step { when: cube, to: Translation::Destination { addresses, ports: None } });
+            out.mapped.extend(mapped);
+            continue;
+        }
+        let Some(cube) = of(Field::Protocol, &Ranges::single(protocol.0.into()), &cube) else { continue };
+        out.mapped.extend(
+            mapped
+                .and_then(|c| c.at(Field::Protocol, protocol.0.into()))
+                .and_then(|c| c.with(Field::DestinationPort, &target)),
+        );
+        let step = |external: &Ranges, ports| {
+            let when = of(Field::DestinationPort, external, &cube);
+            when.map(|when| Step { when, to: Translation::Destination { addresses, ports } })
+        };
+        let ((a, b), (x, y)) = (first(&external), first(&target));
+        if external == target {
+            out.steps.extend(step(&external, None));
+        } else if b - a == y - x && b - a < MOST_SINGLE {
+            for n in 0..=(b - a) {
+                let port = (x + n) as u16;
+                out.steps.extend(step(&Ranges::single(a + n), Some((port, port))));
+            }
+        } else {
+            out.steps.extend(step(&external, Some((x as u16, y as u16))));
+        }
+    }
+    out
+}
+
+/// The VIPs a name stands for: itself, or the members of its group.
+pub fn named<'v>(vdom: &Block, vips: &'v [Vip], family: Family, name: &str) -> Option<Vec<&'v Vip>> {
+    let groups = if family == Family::V4 { "firewall vipgrp" } else { "firewall vipgrp6" };
+    let members: Vec<&str> = match vdom.table(groups).iter().find(|e| e.name == name) {
+        Some(group) => group.block.values("member").iter().map(String::as_str).collect(),
+        None => vec![name],
+    };
+    let found: Vec<&Vip> =
+        vips.iter().filter(|v| v.family == family && members.contains(&v.name.as_str())).collect();
+    (!found.is_empty()).then_some(found)
+}
