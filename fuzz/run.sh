@@ -6,7 +6,11 @@ seconds=${1:-60}
 for target in $(cargo fuzz list | sort -r); do
     mkdir -p "fuzz/corpus/$target"
     case $target in
-        nft) cp examples/bistro/firewall.nft fuzz/corpus/nft/; awk '/^=CONFIG=/{n++;f=1;next}/^=PACKETS=/{f=0}f{print>("fuzz/corpus/nft/case" n)}' crates/platforms/tests/nftables/reading.txt ;;
+        nft | iptables | routeros | fortios)
+            platform=$target
+            [ "$target" = nft ] && platform=nftables
+            awk -v to="fuzz/corpus/$target/case" '/^=CONFIG=/{n++;f=1;next}/^=PACKETS=/{f=0}f{print>(to n)}' "crates/platforms/tests/$platform/reading.txt"
+            ;;
         estate) cp examples/bistro/estate.toml examples/chain/templates/*.toml fuzz/corpus/estate/ ;;
         csv) cp examples/chain/devices.csv fuzz/corpus/csv/ ;;
         catalog) cp catalogs/square.toml fuzz/corpus/catalog/ ;;

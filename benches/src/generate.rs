@@ -144,6 +144,63 @@ pub fn rules(count: usize, flavour: Flavour, seed: u64) -> String {
     out + "\t}\n}\n"
 }
 
+/// `count` rules as another platform's export prints them: sources, destinations and ports like those of an access
+/// list, each rule its own.
+pub fn on_platform(count: usize, platform: &str) -> String {
+    let mut random = Random(0x5851_f42d_4c95_7f2d);
+    let (mut objects, mut services, mut rules) = (String::new(), String::new(), String::new());
+    for number in 1..=count {
+        let source = format!("10.{}.{}.0", 32 + random.below(32), random.below(256));
+        let destination = format!("198.51.{}.{}", random.below(256), random.below(256));
+        let port = 1 + random.below(60_000);
+        let accept = random.below(10) < 7;
+        let _ = match platform {
+            "iptables" => writeln!(
+                rules,
+                "-A FORWARD -s {source}/24 -d {destination}/32 -p tcp -m tcp --dport {port} -j {}",
+                if accept { "ACCEPT" } else { "DROP" }
+            ),
+            "routeros" => writeln!(
+                rules,
+                "add action={} chain=forward dst-address={destination} dst-port={port} protocol=tcp src-address={source}/24",
+                if accept { "accept" } else { "drop" }
+            ),
+            "fortios" => {
+                let _ = writeln!(
+                    objects,
+                    "    edit \"s{number}\"\n        set subnet {source} 255.255.255.0\n    next\n    edit \"d{number}\"\n        set subnet {destination} 255.255.255.255\n    next"
+                );
+                let _ =
+                    writeln!(services, "    edit \"p{number}\"\n        set tcp-portrange {port}\n    next");
+                writeln!(
+                    rules,
+                    "    edit {number}\n        set srcintf \"any\"\n        set dstintf \"any\"\n        set srcaddr \"s{number}\"\n        set dstaddr \"d{number}\"\n        set action {}\n        set schedule \"always\"\n        set service \"p{number}\"\n    next",
+                    if accept { "accept" } else { "deny" }
+                )
+            }
+            _ => writeln!(
+                rules,
+                "\t\tip saddr {source}/24 ip daddr {destination} tcp dport {port} {}",
+                if accept { "accept" } else { "drop" }
+            ),
+        };
+    }
+    match platform {
+        "iptables" => {
+            format!("*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n{rules}COMMIT\n")
+        }
+        "routeros" => format!(
+            "# 2024-03-01 08:15:02 by RouterOS 7.14\n/ip firewall filter\n{rules}add action=drop chain=forward\nadd action=drop chain=input\n"
+        ),
+        "fortios" => format!(
+            "config firewall address\n{objects}end\nconfig firewall service custom\n{services}end\nconfig firewall policy\n{rules}end\n"
+        ),
+        _ => format!(
+            "table inet t {{\n\tchain forward {{\n\t\ttype filter hook forward priority filter; policy drop;\n{rules}\t}}\n}}\n"
+        ),
+    }
+}
+
 /// An estate of `count` sites from one template, and a configuration for each (`DIR/estate`, `DIR/config`).
 pub fn fleet(count: usize, folder: &Path) -> std::io::Result<()> {
     let estate = folder.join("estate");

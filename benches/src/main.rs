@@ -88,6 +88,34 @@ fn measure() {
             run(&["verify", "bistro", "--estate", &estate, "--config", &config].map(String::from), 5);
         println!("{:<44} {:>10.1?} {:>7.1} MB", format!("{count} rules that keep to the plan"), time, peak);
     }
+    for platform in ["nftables", "iptables", "routeros", "fortios"] {
+        for (count, target) in [(1_000, "50 ms"), (10_000, "2 s")] {
+            let file = folder.join(format!("{platform}.{count}"));
+            let text = generate::on_platform(count, platform);
+            std::fs::write(&file, &text).expect("a rule set can be written");
+            let config = file.display().to_string();
+            let (time, peak) =
+                run(&["verify", "bistro", "--estate", &estate, "--config", &config].map(String::from), 5);
+            println!(
+                "{:<44} {time:>10.1?} {peak:>7.1} MB   {target}",
+                format!("{count} rules, {platform}, against the bistro")
+            );
+            if count == 1_000 {
+                let changed = folder.join("changed");
+                let gone = text.lines().position(|l| l.contains(":60") || l.contains("dport")).unwrap_or(0);
+                let kept =
+                    text.lines().enumerate().filter(|(n, _)| platform == "fortios" || *n != gone + 500);
+                let kept: String = kept.map(|(_, l)| format!("{l}\n")).collect();
+                std::fs::write(&changed, kept).expect("a rule set can be written");
+                let new = changed.display().to_string();
+                let (time, peak) = run(&["diff", &config, &new].map(String::from), 5);
+                println!(
+                    "{:<44} {time:>10.1?} {peak:>7.1} MB   200 ms",
+                    format!("diff of two times {count} rules, {platform}")
+                );
+            }
+        }
+    }
     for count in [25, 10_000] {
         let fleet = folder.join(format!("fleet{count}"));
         generate::fleet(count, &fleet).expect("a fleet can be written");

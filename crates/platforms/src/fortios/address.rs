@@ -125,7 +125,7 @@ pub fn lookup(
         Family::V4 => ("firewall address", "firewall addrgrp"),
         Family::V6 => ("firewall address6", "firewall addrgrp6"),
     };
-    if let Some(group) = vdom.table(groups).iter().find(|e| e.name == name) {
+    if let Some(group) = vdom.entry(groups, name) {
         let gather = |key: &str| {
             let mut all = Addresses::default();
             for member in group.block.values(key) {
@@ -143,7 +143,7 @@ pub fn lookup(
             all
         });
     }
-    if let Some(entry) = vdom.table(objects).iter().find(|e| e.name == name) {
+    if let Some(entry) = vdom.entry(objects, name) {
         return Some(object(&entry.block, interfaces, family, name));
     }
     let full = Ranges::full(family.max_address());
@@ -169,7 +169,7 @@ fn object(block: &Block, interfaces: &Block, family: Family, name: &str) -> Addr
             let device = block.get("interface").filter(|_| kind == "interface-subnet" && values.is_empty());
             match (values, device) {
                 (_, Some(device)) => {
-                    let port = interfaces.table("system interface").iter().find(|e| e.name == device);
+                    let port = interfaces.entry("system interface", device);
                     port.and_then(|e| subnet(family, e.block.values("ip")))
                 }
                 ([], None) if matches!(name, "FABRIC_DEVICE" | "FIREWALL_AUTH_PORTAL_ADDRESS") => None,

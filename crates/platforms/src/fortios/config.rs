@@ -1,5 +1,6 @@
 //! The tree of a configuration: `config … edit … set … next … end`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use tillgate_model::{Diagnostic, SourceFile, Span, Text};
 
@@ -27,6 +28,8 @@ pub struct Entry {
 pub struct Block {
     pub settings: Vec<Setting>,
     pub entries: Vec<Entry>,
+    /// Where entries stand, by name.
+    index: HashMap<String, usize>,
     pub children: Vec<(String, Block)>,
 }
 
@@ -39,6 +42,18 @@ impl Block {
     /// The entries of a section in it.
     pub fn table(&self, path: &str) -> &[Entry] {
         self.child(path).map_or(&[], |b| b.entries.as_slice())
+    }
+
+    /// An entry of a section in it.
+    pub fn entry(&self, path: &str, name: &str) -> Option<&Entry> {
+        let block = self.child(path)?;
+        block.entries.get(*block.index.get(name)?)
+    }
+
+    /// After entries came, went or moved.
+    fn reindex(&mut self) {
+        let names = self.entries.iter().enumerate();
+        self.index = names.map(|(at, entry)| (entry.name.clone(), at)).collect();
     }
 
     /// The values of a setting; empty when it is not there.
@@ -73,11 +88,12 @@ impl Block {
     }
 
     fn entry_mut(&mut self, name: &str, span: &Span) -> &mut Entry {
-        let at = match self.entries.iter().position(|e| e.name == name) {
-            Some(at) => at,
+        let at = match self.index.get(name) {
+            Some(at) => *at,
             None => {
                 let entry = Entry { name: name.to_string(), block: Block::default(), span: span.clone() };
                 self.entries.push(entry);
+                self.index.insert(name.to_string(), self.entries.len() - 1);
                 self.entries.len() - 1
             }
         };
@@ -229,14 +245,29 @@ impl Reader<'_> {
                     }
                 }
                 "unset" => block.settings.retain(|s| Some(&s.key) != rest.first()),
-                "delete" => block.entries.retain(|e| Some(&e.name) != rest.first()),
-                "purge" => block.entries.clear(),
+                "delete" => {
+                    block.entries.retain(|e| Some(&e.name) != rest.first());
+                    block.reindex();
+                }
+                "purge" => {
+                    block.entries.clear();
+                    block.reindex();
+                }
                 "rename" => {
                     if let [old, _, new] = rest.as_slice()
                         && let Some(entry) = block.entries.iter_mut().find(|e| e.name == *old)
                     {
                         entry.name.clone_from(new);
                     }
+                    block.reindex();
+                }
+                "clone" => {
+                    if let [old, _, new] = rest.as_slice()
+                        && let Some(entry) = block.entries.iter().find(|e| e.name == *old).cloned()
+                    {
+                        block.entries.push(Entry { name: new.clone(), span, ..entry });
+                    }
+                    block.reindex();
                 }
                 "move" => {
                     if let [name, place, other] = rest.as_slice()
@@ -246,6 +277,7 @@ impl Reader<'_> {
                         let to = block.entries.iter().position(|e| e.name == *other).unwrap_or(from);
                         block.entries.insert(to + usize::from(place == "after"), entry);
                     }
+                    block.reindex();
                 }
                 // A prompt in copied text, and what a pager leaves.
                 word if words

@@ -86,7 +86,7 @@ pub struct Found {
 
 /// The members of a zone, an SD-WAN zone, or the interface itself.
 pub fn members(vdom: &Block, name: &str) -> Vec<String> {
-    if let Some(zone) = vdom.table("system zone").iter().find(|e| e.name == name) {
+    if let Some(zone) = vdom.entry("system zone", name) {
         return zone.block.values("interface").to_vec();
     }
     for path in ["system sdwan", "system virtual-wan-link"] {

@@ -192,10 +192,10 @@ pub fn lookup(vdom: &Block, name: &str, depth: usize) -> Option<Services> {
     if depth > 16 {
         return Some(Services { open: true, ..Services::default() });
     }
-    if let Some(entry) = vdom.table("firewall service custom").iter().find(|e| e.name == name) {
+    if let Some(entry) = vdom.entry("firewall service custom", name) {
         return Some(object(&entry.block));
     }
-    let members: Vec<String> = match vdom.table("firewall service group").iter().find(|e| e.name == name) {
+    let members: Vec<String> = match vdom.entry("firewall service group", name) {
         Some(group) => group.block.values("member").to_vec(),
         None => match GROUPS.iter().find(|(n, _)| *n == name) {
             Some((_, list)) => list.iter().map(|m| m.to_string()).collect(),

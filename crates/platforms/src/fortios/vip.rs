@@ -156,7 +156,7 @@ fn vip(entry: &Entry, family: Family) -> Vip {
 /// The VIPs a name stands for: itself, or the members of its group.
 pub fn named<'v>(vdom: &Block, vips: &'v [Vip], family: Family, name: &str) -> Option<Vec<&'v Vip>> {
     let groups = if family == Family::V4 { "firewall vipgrp" } else { "firewall vipgrp6" };
-    let members: Vec<&str> = match vdom.table(groups).iter().find(|e| e.name == name) {
+    let members: Vec<&str> = match vdom.entry(groups, name) {
         Some(group) => group.block.values("member").iter().map(String::as_str).collect(),
         None => vec![name],
     };

@@ -43,6 +43,8 @@ struct Reader<'a> {
     sets: Sets,
     tables: Tables,
     current: Option<Table>,
+    /// The table was not named, and ends with the file.
+    bare: bool,
 }
 
 /// Builds the rule set of all files.
@@ -53,6 +55,7 @@ pub fn build(input: &Input<'_>, diagnostics: &mut Vec<Diagnostic>) -> RuleSet {
         sets: Sets::default(),
         tables: Tables::new(),
         current: None,
+        bare: false,
     };
     for file in input.files {
         reader.file(file);
@@ -145,6 +148,13 @@ impl Reader<'_> {
             strange += usize::from(self.diagnostics.len() > before);
         }
         if let Some(table) = self.current.take() {
+            if std::mem::take(&mut self.bare) {
+                let table = Arc::new(table);
+                for family in families {
+                    self.tables.insert((*family, table.name.clone()), Arc::clone(&table));
+                }
+                return;
+            }
             let span = Span::new(file, file.text.len(), file.text.len());
             self.error(span, Text::new("iptables-no-commit").arg("table", table.name));
         }
@@ -171,6 +181,11 @@ impl Reader<'_> {
         }
         if self.current.is_none() && ipset::is_line(&first) {
             return self.sets.line(&line, self.diagnostics);
+        }
+        // `iptables -S` prints the filter's rules alone.
+        if self.current.is_none() && (first.starts_with('-') || first.starts_with('[')) {
+            self.current = Some(Table { name: "filter".into(), chains: Vec::new() });
+            self.bare = true;
         }
         let span = line.place(0);
         let result = match &mut self.current {
