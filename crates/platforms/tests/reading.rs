@@ -152,6 +152,58 @@ fn bad_input_is_an_error_with_a_place_and_no_panic() {
 }
 
 #[test]
+fn bad_input_on_every_platform_is_an_error_with_a_place() {
+    let table =
+        |rules: &str| format!("*filter\n:FORWARD ACCEPT [0:0]\n:a - [0:0]\n:b - [0:0]\n{rules}COMMIT\n");
+    let filter = |rules: &str| format!("/ip firewall filter\n{rules}");
+    let policy = |lines: &str| format!("config firewall policy\n edit 1\n{lines}  next\nend\n");
+    let cases = [
+        ("iptables", table("-A FORWARD -p tcp -m tcp --dport 70000 -j ACCEPT\n"), "bad-value"),
+        ("iptables", table("-A FORWARD -s 10.0.0.300 -j ACCEPT\n"), "bad-value"),
+        ("iptables", table("-A FORWARD -j nowhere\n"), "unknown-chain"),
+        ("iptables", table("-A nowhere -j ACCEPT\n"), "unknown-chain"),
+        ("iptables", table("-A FORWARD -m comment --comment \"open -j ACCEPT\n"), "open-string"),
+        ("iptables", table("-A FORWARD -p\n"), "expected-value"),
+        ("iptables", table("-A FORWARD frobnicate\n"), "unknown-word"),
+        ("iptables", table("-A a -j b\n-A b -j a\n"), "jump-loop"),
+        ("iptables", table("-D FORWARD -p tcp\n"), "iptables-no-such-rule"),
+        ("iptables", "*filter\n:FORWARD DROP [0:0]\n".into(), "iptables-no-commit"),
+        ("iptables", "*mystery\nCOMMIT\n".into(), "iptables-table"),
+        ("iptables", "COMMIT\n".into(), "iptables-outside"),
+        ("iptables", "create x hash:strange\n".into(), "bad-value"),
+        ("iptables", "add x 10.0.0.1\n".into(), "unknown-set"),
+        ("routeros", filter("add chain=forward protocol=tcp dst-port=https\n"), "bad-value"),
+        ("routeros", filter("add chain=forward src-address=10.0.0.300\n"), "bad-value"),
+        ("routeros", filter("add action=drop\n"), "routeros-no-chain"),
+        ("routeros", filter("add chain=forward comment=\"open\n"), "open-string"),
+        ("routeros", filter("add chain=forward action=jump\n"), "expected-value"),
+        (
+            "routeros",
+            filter("add chain=forward action=jump jump-target=a\nadd chain=a action=jump jump-target=a\n"),
+            "jump-loop",
+        ),
+        ("fortios", "config firewall policy\n edit 1\n  set action accept\n".into(), "fortios-no-end"),
+        (
+            "fortios",
+            policy(
+                "  set srcintf \"any\"\n  set dstintf \"any\"\n  set srcaddr \"nobody\"\n  set dstaddr \"all\"\n  set service \"ALL\"\n",
+            ),
+            "unknown-object",
+        ),
+        ("fortios", policy("  frobnicate the thing\n"), "unknown-word"),
+        ("fortios", policy("  set\n"), "expected-value"),
+        ("fortios", "config firewall policy\n edit 1\n set name \"open\n".into(), "open-string"),
+    ];
+    for (name, text, want) in cases {
+        let file = SourceFile::new("bad", text.as_str());
+        let parsed = platform(name).unwrap().parse(&Input::one(&file));
+        let ids: Vec<&str> = parsed.diagnostics.iter().map(|d| d.message.id).collect();
+        assert!(ids.contains(&want), "{name}: {text}: {ids:?}");
+        assert!(parsed.diagnostics.iter().all(|d| d.span.is_some()), "{text}");
+    }
+}
+
+#[test]
 fn definitions_that_multiply_themselves_stop() {
     let mut text = String::from("define a0 = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }\n");
     for i in 1..30 {
