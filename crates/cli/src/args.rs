@@ -257,7 +257,13 @@ pub fn localise(command: clap::Command, lang: &Lang) -> clap::Command {
     if lang.code == "en" {
         return command;
     }
-    let about = lang.find(&format!("cmd-{}", command.get_name()));
+    let own = command.get_name().to_string();
+    localise_below("", own, command, lang)
+}
+
+/// `cmd-catalog-diff` where a command has a name of its own there, else `cmd-diff`.
+fn localise_below(above: &str, own: String, command: clap::Command, lang: &Lang) -> clap::Command {
+    let about = lang.find(&format!("cmd-{above}{own}")).or_else(|| lang.find(&format!("cmd-{own}")));
     let ids: Vec<String> = command.get_arguments().map(|a| a.get_id().to_string()).collect();
     let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_string()).collect();
     let mut command = match about {
@@ -270,7 +276,8 @@ pub fn localise(command: clap::Command, lang: &Lang) -> clap::Command {
         }
     }
     for name in names {
-        command = command.mut_subcommand(&name, |c| localise(c, lang));
+        let below = if above.is_empty() && own == "tillgate" { String::new() } else { format!("{own}-") };
+        command = command.mut_subcommand(&name, |c| localise_below(&below, name.clone(), c, lang));
     }
     command.subcommand_help_heading(lang.text(&Text::new("heading-commands"))).help_template(format!(
         "{{about-with-newline}}\n{}: {{usage}}\n\n{{all-args}}{{after-help}}",
