@@ -220,6 +220,8 @@ render-rollback-iptables =
       iptables-restore { $file } && ip6tables-restore { $file }
       # eine neue Verbindung zur Firewall öffnen; wenn das geht:
       systemctl stop tillgate-rollback.timer
+routeros-changes = dieser Befehl ändert, was da ist, auf eine Weise, der nicht gefolgt wird; geben Sie, was /export danach ausgibt
+routeros-no-tracking = ohne Verbindungsverfolgung wirken Zustände und Übersetzungen nicht; ein solcher Router wird nicht beurteilt
 routeros-no-chain = diese Regel nennt keine Kette
 render-rollback-routeros =
     Laden Sie es mit einem Weg zurück: in einem Terminal des Routers Strg-X drücken (Safe Mode), dann

@@ -220,6 +220,8 @@ render-rollback-iptables =
       iptables-restore { $file } && ip6tables-restore { $file }
       # open a new connection to the firewall; if it works:
       systemctl stop tillgate-rollback.timer
+routeros-changes = this command changes what is there in a way that is not followed; give what /export prints afterwards
+routeros-no-tracking = with connection tracking off, states and translations do not work; such a router is not judged
 routeros-no-chain = this rule names no chain
 render-rollback-routeros =
     Load it with a way back: in a terminal of the router press Ctrl-X (safe mode), then

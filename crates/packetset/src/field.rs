@@ -26,7 +26,7 @@ pub enum Field {
     TcpFlags,
     /// Which named set of destinations the address belongs to; 0 is "none known".
     Name,
-    /// 1 when the destination was translated.
+    /// 0, or which translation of the destination took place (1 where nobody tells them apart).
     Translated,
 }
 
@@ -50,9 +50,9 @@ impl Field {
     /// The largest value.
     pub const fn maximum(self) -> u128 {
         match self {
-            Field::Input | Field::Output | Field::Name => 0xffff,
+            Field::Input | Field::Output | Field::Name | Field::Translated => 0xffff,
             Field::State => 4,
-            Field::Family | Field::Translated => 1,
+            Field::Family => 1,
             Field::Protocol | Field::TcpFlags => 255,
             Field::Destination | Field::Source => u128::MAX,
             Field::SourcePort | Field::DestinationPort => 65535,

@@ -254,7 +254,23 @@ impl Comparison<'_> {
             .fold(inside, |all, n| diagram.zip(all, n, |x, y| x & y));
         for (guard_a, steps_a) in &a {
             for (guard_b, steps_b) in &b {
-                if steps_a == steps_b {
+                // What translations are known by says nothing of where they lead.
+                let places = |steps: &[Step]| -> Vec<Step> {
+                    let place = |step: &Step| match step {
+                        Step::To(Translation::Destination { addresses, ports, .. }) => {
+                            Step::To(Translation::Destination {
+                                addresses: *addresses,
+                                ports: *ports,
+                                tag: 0,
+                            })
+                        }
+                        step => step.clone(),
+                    };
+                    steps.iter().map(place).collect()
+                };
+                if places(steps_a) == places(steps_b) {
+                    // The same choices, which each may make differently.
+                    self.doubt |= steps_a.len() > 1 || steps_a.contains(&Step::Unknown);
                     continue;
                 }
                 let both = diagram.zip(*guard_a, *guard_b, |x, y| x & y);

@@ -96,7 +96,12 @@ impl Program<'_> {
         if way == Way::Redirected {
             return Node::leaf(0);
         }
-        let Some(mut view) = question.clone().at(Field::Translated, 0) else { return Node::leaf(0) };
+        // Whether a connection's first packet was translated is not known of its later ones.
+        let later = question
+            .ranges(Field::State)
+            .is_some_and(|r| r.is_subset(&Ranges::span(State::Established as u128, State::Related as u128)));
+        let view = if later { Some(question.clone()) } else { question.clone().at(Field::Translated, 0) };
+        let Some(mut view) = view else { return Node::leaf(0) };
         // Only destinations that go this way: rules about all others need not be looked at.
         let going = match way {
             Way::Forward => self.forwarded_destinations(question),
@@ -106,7 +111,11 @@ impl Program<'_> {
             Some(narrowed) => view = narrowed,
             None => return Node::leaf(0),
         }
-        let node = self.filters(way, &view);
+        let mut node = self.filters(way, &view);
+        if later {
+            let all = Ranges::full(Field::Translated.maximum());
+            node = self.diagram.fold(node, Field::Translated, &all, either);
+        }
         let node = self.diagram.choose(within, node, Node::leaf(0));
         // Destinations outside the narrowed view are no packets of this way.
         match view.ranges(Field::Destination).and_then(|r| Cube::all().with(Field::Destination, r)) {
@@ -138,6 +147,7 @@ impl Program<'_> {
     /// The filter's answer about what packets become, as a function of what they were.
     fn translated(&mut self, way: Way, question: &Cube, within: Node, translation: &Translation) -> Node {
         let family = family_of(question);
+        let tag = if let Translation::Destination { tag, .. } = translation { u128::from(*tag) } else { 1 };
         let (addresses, ports) = match translation {
             Translation::Source => return self.plain(way, question, within),
             Translation::Redirect { ports } => {
@@ -156,7 +166,7 @@ impl Program<'_> {
                 let own = own.filter(|r| !r.is_empty()).unwrap_or_else(|| self.local_destinations(family));
                 (own, *ports)
             }
-            Translation::Destination { addresses, ports } => {
+            Translation::Destination { addresses, ports, .. } => {
                 let target = match addresses {
                     Some((f, _, _)) if *f != family => return Node::leaf(0),
                     Some((_, lo, hi)) => Ranges::span(*lo, *hi),
@@ -174,13 +184,13 @@ impl Program<'_> {
                     return Node::leaf(0);
                 }
                 if addresses.is_none() {
-                    return self.ports_only(way, question, within, *ports);
+                    return self.ports_only(way, question, within, *ports, tag);
                 }
                 (target, *ports)
             }
         };
         let view = question.clone().without(Field::Destination).with(Field::Destination, &addresses);
-        let view = view.and_then(|c| c.at(Field::Translated, 1));
+        let view = view.and_then(|c| c.at(Field::Translated, tag));
         let (Some(view), port_range) = (view, ports.map(|(lo, hi)| Ranges::span(lo as u128, hi as u128)))
         else {
             return Node::leaf(0);
@@ -200,8 +210,15 @@ impl Program<'_> {
     }
 
     /// A translation that keeps the address and changes the port.
-    fn ports_only(&mut self, way: Way, question: &Cube, within: Node, ports: Option<(u16, u16)>) -> Node {
-        let Some(mut view) = question.clone().at(Field::Translated, 1) else { return Node::leaf(0) };
+    fn ports_only(
+        &mut self,
+        way: Way,
+        question: &Cube,
+        within: Node,
+        ports: Option<(u16, u16)>,
+        tag: u128,
+    ) -> Node {
+        let Some(mut view) = question.clone().at(Field::Translated, tag) else { return Node::leaf(0) };
         let range = ports.map(|(lo, hi)| Ranges::span(lo as u128, hi as u128));
         if let Some(range) = &range {
             match view.without(Field::DestinationPort).with(Field::DestinationPort, range) {

@@ -211,6 +211,8 @@ pub enum Translation {
         addresses: Option<(Family, u128, u128)>,
         /// First and last new port; `None` keeps it.
         ports: Option<(u16, u16)>,
+        /// What later rules know it by: 1 where translations are not told apart.
+        tag: u16,
     },
     /// Sends the packet to the firewall itself.
     Redirect {

@@ -76,7 +76,7 @@ pub fn trace(rules: &RuleSet, topology: Option<&Topology>, packet: &Packet, name
         name,
         packet: packet.clone(),
         state: packet.state,
-        translated: false,
+        translated: 0,
         redirected: false,
         open: Vec::new(),
         output_unknown: false,
@@ -87,6 +87,10 @@ pub fn trace(rules: &RuleSet, topology: Option<&Topology>, packet: &Packet, name
         depth: 0,
         assumed: Vec::new(),
     };
+    // Whether a connection's first packet was translated is not known of its later ones.
+    if matches!(packet.state, State::Established | State::Related) {
+        walker.open.push((Field::Translated, Ranges::full(Field::Translated.maximum())));
+    }
     let outcomes = walker.run();
     let decision = match (outcomes.must_accept(), outcomes.must_drop()) {
         (true, _) => Decision::Permit,
@@ -161,7 +165,8 @@ struct Walker<'a> {
     name: Option<&'a str>,
     packet: Packet,
     state: State,
-    translated: bool,
+    /// By which translation its destination was changed; 0 if it was not.
+    translated: u16,
     /// Sent to the firewall itself.
     redirected: bool,
     /// Fields of which only a range is known since the packet was translated.
@@ -461,7 +466,7 @@ impl Walker<'_> {
     fn apply(&mut self, translation: &Translation) {
         let (range, ports) = match translation {
             Translation::Source => return,
-            Translation::Destination { addresses, ports } => {
+            Translation::Destination { addresses, ports, .. } => {
                 (addresses.map(|(_, lo, hi)| Ranges::span(lo, hi)), *ports)
             }
             Translation::Redirect { ports } => {
@@ -474,7 +479,7 @@ impl Walker<'_> {
                 (Some(own.unwrap_or_else(|| Ranges::full(family.max_address()))), *ports)
             }
         };
-        self.translated = true;
+        self.translated = if let Translation::Destination { tag, .. } = translation { *tag } else { 1 };
         self.redirected = matches!(translation, Translation::Redirect { .. });
         if let Some(range) = range {
             let family = self.packet.family();
@@ -602,7 +607,7 @@ impl Walker<'_> {
         point[Field::SourcePort as usize] = self.packet.source_port as u128;
         point[Field::DestinationPort as usize] = self.packet.destination_port as u128;
         point[Field::TcpFlags as usize] = self.packet.tcp_flags as u128;
-        point[Field::Translated as usize] = self.translated as u128;
+        point[Field::Translated as usize] = self.translated.into();
         point
     }
 
@@ -687,8 +692,8 @@ fn translation_text(translation: &Translation) -> String {
     match translation {
         Translation::Source => "source".into(),
         Translation::Redirect { ports: p } => format!("firewall{}", ports(p)),
-        Translation::Destination { addresses: None, ports: p } => ports(p),
-        Translation::Destination { addresses: Some((f, lo, hi)), ports: p } => {
+        Translation::Destination { addresses: None, ports: p, .. } => ports(p),
+        Translation::Destination { addresses: Some((f, lo, hi)), ports: p, .. } => {
             let first = address_from_bits(*f, *lo);
             let text =
                 if lo == hi { first.to_string() } else { format!("{first}-{}", address_from_bits(*f, *hi)) };

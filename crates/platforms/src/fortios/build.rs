@@ -25,9 +25,6 @@ pub fn build(files: &[Arc<SourceFile>], root: &Block, diagnostics: &mut Vec<Diag
         .map(|e| (e.name.as_str(), &e.block))
         .collect();
     let vdoms = if split.is_empty() { vec![("root", root)] } else { split };
-    if vdoms.iter().all(|(_, b)| b.children.is_empty()) {
-        return rules;
-    }
     let mut builder = Builder {
         rules: &mut rules,
         found: Found::default(),
@@ -120,8 +117,17 @@ impl Builder<'_> {
         let invalid = log.is_some_and(|l| l.on("log-invalid-packet"));
         self.without_session(&context, set("asymroute"), invalid, &mut list);
         self.multicast(vdom, settings, &mut list);
-        for entry in vdom.table("firewall DoS-policy").iter().chain(vdom.table("firewall acl")) {
+        for entry in vdom.table("firewall DoS-policy") {
             self.note(&entry.span, "DoS-policy", false);
+        }
+        for path in
+            ["firewall acl", "firewall acl6", "firewall interface-policy", "firewall hyperscale-policy"]
+        {
+            for entry in vdom.table(path).iter().filter(|e| e.block.get("status") != Some("disable")) {
+                self.note(&entry.span, path, true);
+                let doubts = vec![Text::new("not-modelled-statement").arg("what", path)];
+                list.insert(0, rule(&entry.span, Match { doubts, ..Match::default() }, Action::Drop));
+            }
         }
         let consolidated = settings.is_some_and(|s| s.on("consolidated-firewall-mode"));
         let tables: &[(&str, &[(Family, Keys)])] = match consolidated {
@@ -389,7 +395,7 @@ impl Builder<'_> {
             for (table, family) in
                 [("firewall local-in-policy", Family::V4), ("firewall local-in-policy6", Family::V6)]
             {
-                for entry in vdom.table(table) {
+                for entry in vdom.table(table).iter().filter(|e| !e.block.on("ha-mgmt-intf-only")) {
                     for mut one in context.rules(entry, family, PLAIN, &mut self.found) {
                         one.when.input.extend(interfaces(vdom, entry.block.values("intf")));
                         one.when.input.extend(own.clone());

@@ -195,7 +195,18 @@ impl Reader<'_> {
     }
 
     fn block(&mut self, block: &mut Block, in_edit: bool, depth: usize) -> Closed {
-        while let Some(words) = self.statement() {
+        while let Some(mut words) = self.statement() {
+            // What a pager leaves, and a prompt in copied text: the rest of the line is the statement.
+            while words.first().is_some_and(|w| w.text.starts_with("--")) {
+                words.remove(0);
+            }
+            let prompt = |w: &Word| matches!(w.text.as_str(), "#" | "$");
+            if let Some(at) = words.iter().take(3).position(prompt) {
+                words.drain(..=at);
+            }
+            if words.is_empty() {
+                continue;
+            }
             let (first, last) = (&words[0], &words[words.len() - 1]);
             let (start, end) = (first.start, last.end);
             let span = Span::new(self.file, start, end);
@@ -275,16 +286,13 @@ impl Reader<'_> {
                     {
                         let entry = block.entries.remove(from);
                         let to = block.entries.iter().position(|e| e.name == *other).unwrap_or(from);
-                        block.entries.insert(to + usize::from(place == "after"), entry);
+                        let to = to + usize::from(place == "after");
+                        block.entries.insert(to.min(block.entries.len()), entry);
                     }
                     block.reindex();
                 }
-                // A prompt in copied text, and what a pager leaves.
-                word if words
-                    .get(1)
-                    .is_some_and(|w| matches!(w.text.as_str(), "#" | "$") || w.text.starts_with('('))
-                    || word.starts_with("--")
-                    || matches!(word, "next" | "show" | "exit" | "get") => {}
+                // Words of a session that set nothing.
+                "next" | "show" | "exit" | "get" => {}
                 word => self.error(start, end, Text::new("unknown-word").arg("word", word)),
             }
         }

@@ -3,7 +3,7 @@
 use super::address::subnet;
 use super::config::{Block, Entry};
 use super::service;
-use tillgate_model::{Family, Protocol, Ranges, Span};
+use tillgate_model::{Family, Protocol, Ranges, Span, Text};
 use tillgate_packetset::{Cube, Field};
 use tillgate_ruleset::{Action, InterfaceMatch, Match, Rule};
 
@@ -89,6 +89,13 @@ fn accept(cube: Cube, opening: &Opening<'_>) -> Rule {
     Rule { span: opening.span.clone(), when, action: Action::Accept, log: false }
 }
 
+/// The same, where the unit may have reasons not to answer.
+fn maybe(cube: Cube, opening: &Opening<'_>) -> Rule {
+    let mut rule = accept(cube, opening);
+    rule.when.doubts.push(Text::new("not-modelled-match").arg("what", "local service"));
+    rule
+}
+
 /// Rules that accept what administrative access and the unit's services open.
 pub fn openings(global: &Block, vdoms: &[(&str, &Block)]) -> Vec<Rule> {
     let mut out = Vec::new();
@@ -102,7 +109,11 @@ pub fn openings(global: &Block, vdoms: &[(&str, &Block)]) -> Vec<Rule> {
                 Family::V6 => (port.block.child("ipv6"), "ip6-allowaccess"),
             };
             let hosts = trusted(global, family);
-            for word in block.map_or(&[][..], |b| b.values(key)) {
+            let second = port.block.table("secondaryip").iter().map(|e| &e.block);
+            let second = second.filter(|_| family == Family::V4);
+            let words = block.into_iter().chain(second).flat_map(|b| b.values(key));
+            let words: std::collections::BTreeSet<&String> = words.collect();
+            for word in words {
                 let source = hosts.as_ref().filter(|_| TRUSTED.contains(&word.as_str()));
                 let opening = Opening { family, span: &port.span, interface: Some(&port.name), source };
                 out.extend(access(word, family, global).into_iter().map(|cube| accept(cube, &opening)));
@@ -125,6 +136,47 @@ pub fn openings(global: &Block, vdoms: &[(&str, &Block)]) -> Vec<Rule> {
                     out.extend(ports(protocol, "53").map(|cube| accept(cube, &opening)));
                 }
             }
+        }
+        if let Some(ssl) = vdom.child("vpn ssl settings").filter(|b| b.get("status") != Some("disable")) {
+            let port = ssl.get("port").unwrap_or("443");
+            for interface in ssl.values("source-interface") {
+                let Some(span) = ssl.place("source-interface") else { continue };
+                for family in Family::BOTH {
+                    let opening = Opening { family, span: &span, interface: Some(interface), source: None };
+                    // Whom it answers is limited by settings that are not followed.
+                    out.extend(ports(Protocol::TCP, port).map(|cube| maybe(cube, &opening)));
+                }
+            }
+        }
+        for server in vdom.table("system dhcp6 server").iter().filter(on) {
+            let opening = Opening {
+                family: Family::V6,
+                span: &server.span,
+                interface: server.block.get("interface"),
+                source: None,
+            };
+            out.extend(ports(Protocol::UDP, "547").map(|cube| accept(cube, &opening)));
+        }
+        for (path, protocol, port) in [
+            ("router bgp", Protocol::TCP, Some("179")),
+            ("router rip", Protocol::UDP, Some("520")),
+            ("router ospf", Protocol(89), None),
+        ] {
+            let Some(block) = vdom.child(path).filter(|b| !b.children.is_empty() || !b.settings.is_empty())
+            else {
+                continue;
+            };
+            let span = block.settings.first().map(|s| s.span.clone());
+            let span = span.or_else(|| {
+                block.children.iter().find_map(|(_, b)| b.entries.first()).map(|e| e.span.clone())
+            });
+            let Some(span) = span else { continue };
+            let cube = match port {
+                Some(port) => ports(protocol, port),
+                None => service::protocol(protocol),
+            };
+            let opening = Opening { family: Family::V4, span: &span, interface: None, source: None };
+            out.extend(cube.map(|cube| maybe(cube, &opening)));
         }
         for tunnel in vdom.table("vpn ipsec phase1-interface").iter().chain(vdom.table("vpn ipsec phase1")) {
             for port in [500, 4500] {

@@ -74,8 +74,51 @@ const OPEN: &[&str] = &[
     "url-category",
     "fsso-agent-for-ntlm",
 ];
-const OPEN_IF_ON: &[&str] =
-    &["fsso", "ntlm", "rsso", "ztna-status", "sgt-check", "internet-service-src", "wccp"];
+const OPEN_IF_ON: &[&str] = &[
+    "fsso",
+    "ntlm",
+    "rsso",
+    "ztna-status",
+    "sgt-check",
+    "internet-service-src",
+    "internet-service6-src",
+    "wccp",
+];
+
+/// Settings that are read here, or say nothing of which packets are meant (CLI Reference, config firewall policy).
+#[rustfmt::skip]
+const KNOWN: &[&str] = &[
+    "name", "uuid", "status", "srcintf", "dstintf", "srcaddr",
+    "dstaddr", "srcaddr6", "dstaddr6", "srcaddr4", "dstaddr4", "srcaddr-negate",
+    "dstaddr-negate", "srcaddr6-negate", "dstaddr6-negate", "service", "service-negate", "internet-service",
+    "internet-service-name", "internet-service-id", "internet-service-group", "internet-service-custom", "internet-service-custom-group", "internet-service-negate",
+    "internet-service-src-name", "internet-service-src-id", "internet-service-src-group", "internet-service-src-custom", "internet-service-src-custom-group", "internet-service-src-negate",
+    "internet-service6", "internet-service6-name", "internet-service6-group", "internet-service6-custom", "internet-service6-custom-group", "internet-service6-negate",
+    "reputation-direction", "reputation-direction6", "reputation-minimum6", "schedule", "schedule-timeout", "action",
+    "send-deny-packet", "tos", "tos-mask", "tos-negate", "match-vip", "match-vip-only",
+    "nat", "nat46", "nat64", "ippool", "poolname", "poolname6",
+    "fixedport", "permit-any-host", "permit-stun-host", "natip", "natinbound", "natoutbound",
+    "inbound", "outbound", "vpntunnel", "utm-status", "inspection-mode", "profile-type",
+    "profile-group", "ssl-ssh-profile", "profile-protocol-options", "av-profile", "webfilter-profile", "dnsfilter-profile",
+    "emailfilter-profile", "spamfilter-profile", "dlp-sensor", "dlp-profile", "file-filter-profile", "ips-sensor",
+    "application-list", "voip-profile", "ips-voip-filter", "waf-profile", "videofilter-profile", "icap-profile",
+    "sctp-filter-profile", "diameter-filter-profile", "virtual-patch-profile", "ssh-filter-profile", "casb-profile", "cifs-profile",
+    "decrypted-traffic-mirror", "logtraffic", "logtraffic-start", "capture-packet", "auto-asic-offload", "np-acceleration",
+    "tcp-session-without-syn", "anti-replay", "tcp-mss-sender", "tcp-mss-receiver", "tcp-timeout-pid", "udp-timeout-pid",
+    "session-ttl", "traffic-shaper", "traffic-shaper-reverse", "per-ip-shaper", "class-id", "vlan-cos-fwd",
+    "vlan-cos-rev", "policy-expiry", "policy-expiry-date", "policy-expiry-date-utc", "captive-portal-exempt", "disclaimer",
+    "timeout-send-rst", "comments", "label", "global-label", "custom-log-fields", "enforce-default-app-port",
+    "learning-mode", "replacemsg-override-group", "redirect-url", "webcache", "webcache-https", "webproxy-profile",
+    "webproxy-forward-server", "wanopt", "wanopt-detection", "wanopt-passive-opt", "wanopt-profile", "wanopt-peer",
+    "http-policy-redirect", "ssh-policy-redirect", "ztna-policy-redirect", "ztna-device-ownership", "ztna-tags-match-logic", "delay-tcp-npu-session",
+    "dsri", "radius-mac-auth-bypass", "block-notification", "geoip-anycast", "diffserv-copy", "diffserv-forward",
+    "diffserv-reverse", "diffservcode-forward", "diffservcode-rev", "identity-based-route", "auth-path", "auth-cert",
+    "auth-redirect-addr", "email-collect", "nac-quar", "intf", "ha-mgmt-intf-only", "virtual-patch",
+    "cgn-log-server-grp", "cgn-eif", "cgn-eim", "cgn-session-quota", "cgn-resource-quota", "app-monitor",
+    "port-preserve", "port-random", "pcp-inbound", "pcp-outbound", "pcp-poolname", "passive-wan-health-measurement",
+    "policy-offload", "devices-negate", "fec", "ssl-mirror", "ssl-mirror-intf", "rtp-nat",
+    "rtp-addr", "srcaddr4-negate", "dstaddr4-negate", "scan-botnet-connections", "explicit-web-proxy", "groups-negate",
+];
 
 /// What was found beside the rules.
 #[derive(Default)]
@@ -178,11 +221,25 @@ impl Context<'_> {
         if schedule != "always" {
             when.doubts.push(doubt(schedule));
         }
-        for key in OPEN.iter().filter(|k| block.values(k).iter().any(|v| !v.is_empty() && v != "disable")) {
+        for key in OPEN.iter().filter(|k| {
+            block.values(k).iter().any(|v| !matches!(v.as_str(), "" | "disable" | "0" | "physical-location"))
+        }) {
             when.doubts.push(doubt(key));
         }
         for key in OPEN_IF_ON.iter().filter(|k| block.on(k)) {
             when.doubts.push(doubt(key));
+        }
+        // What only one release or another knows may say anything.
+        for setting in block.settings.iter().filter(|s| !KNOWN.contains(&s.key.as_str())) {
+            if !OPEN.contains(&setting.key.as_str()) && !OPEN_IF_ON.contains(&setting.key.as_str()) {
+                when.doubts.push(doubt(&setting.key));
+            }
+        }
+        if block.on("policy-expiry") {
+            when.doubts.push(doubt("policy-expiry"));
+        }
+        if block.on("match-vip-only") {
+            when.doubts.push(doubt("match-vip-only"));
         }
         let zero = |v: &str| v.trim_start_matches("0x").bytes().all(|b| b == b'0');
         if block.get("tos-mask").is_some_and(|m| !zero(m)) {
@@ -208,7 +265,10 @@ impl Context<'_> {
             match address::lookup(self.vdom, self.global, family, name, 0) {
                 Some(one) => all.join(one),
                 // A threat feed or the like: something the unit fetches.
-                None if self.vdom.table("system external-resource").iter().any(|e| e.name == **name) => {
+                None if [self.vdom, self.global]
+                    .iter()
+                    .any(|b| b.entry("system external-resource", name).is_some()) =>
+                {
                     all.maybe = Ranges::full(family.max_address());
                 }
                 None => self.unknown(entry, key, name, found),
@@ -257,11 +317,11 @@ impl Context<'_> {
         found: &mut Found,
     ) -> Vec<Match> {
         let block = &entry.block;
-        let (mut plain, mut mapped, mut open) = (Vec::new(), Vec::new(), false);
+        let (mut plain, mut tags, mut open) = (Vec::new(), Ranges::empty(), false);
         for name in block.values(keys.destination) {
             match named(self.vdom, self.vips, family, name) {
                 Some(vips) => {
-                    mapped.extend(vips.iter().flat_map(|v| v.mapped.clone()));
+                    tags = vips.iter().fold(tags, |all, v| all.union(&Ranges::single(v.tag.into())));
                     open |= vips.iter().any(|v| v.open);
                 }
                 None => plain.push(name),
@@ -275,7 +335,7 @@ impl Context<'_> {
         let takes_translated = if self.central_nat {
             Some(true)
         } else if *action == Action::Drop {
-            match block.get("match-vip") {
+            match block.get("match-vip").filter(|_| !block.on("match-vip-only")) {
                 Some(word) => Some(word == "enable"),
                 None => self.match_vip,
             }
@@ -299,31 +359,25 @@ impl Context<'_> {
                     Some(true) => {
                         when.narrow(Field::Translated, &Ranges::single(0));
                         translated = variants[0].clone();
-                        translated.narrow(Field::Translated, &Ranges::single(1));
+                        translated.narrow(Field::Translated, &Ranges::span(1, Field::Translated.maximum()));
                         translated.doubts.push(doubt("match-vip"));
                         out.push(translated);
                     }
                     Some(false) => when.narrow(Field::Translated, &Ranges::single(0)),
                     None => {
                         when.narrow(Field::Translated, &Ranges::single(0));
-                        translated.narrow(Field::Translated, &Ranges::single(1));
+                        translated.narrow(Field::Translated, &Ranges::span(1, Field::Translated.maximum()));
                         translated.doubts.push(doubt("match-vip"));
                         out.push(translated);
                     }
                 }
                 out.push(when);
             }
-            if !mapped.is_empty() || open {
+            if !tags.is_empty() {
                 let mut when = when.clone();
-                if !self.central_nat {
-                    when.narrow(Field::Translated, &Ranges::single(1));
-                }
-                match open {
-                    true => when.doubts.push(doubt("vip")),
-                    false => {
-                        let parts = mapped.iter().map(|cube| Part { cube: cube.clone(), ..Part::default() });
-                        when.terms.push(Term::Any { parts: parts.collect(), negate: false });
-                    }
+                when.narrow(Field::Translated, &tags);
+                if open {
+                    when.doubts.push(doubt("vip"));
                 }
                 out.push(when);
             }

@@ -27,8 +27,8 @@ pub struct Vip {
     pub sources: Vec<Ranges>,
     pub inputs: Vec<String>,
     pub steps: Vec<Step>,
-    /// What the destination of its packets is afterwards.
-    pub mapped: Vec<Cube>,
+    /// What its packets are known by afterwards.
+    pub tag: u16,
     /// What it leads to is not known.
     pub open: bool,
 }
@@ -47,19 +47,17 @@ fn join(list: &[Ranges]) -> Ranges {
 
 /// All virtual IPs of a virtual domain, in the order in which they are tried.
 pub fn all(vdom: &Block) -> Vec<Vip> {
-    let mut out = Vec::new();
-    for (path, family) in [("firewall vip", Family::V4), ("firewall vip6", Family::V6)] {
-        out.extend(
-            vdom.table(path)
-                .iter()
-                .filter(|e| e.block.get("status") != Some("disable"))
-                .map(|e| vip(e, family)),
-        );
-    }
-    out
+    let tables = [("firewall vip", Family::V4), ("firewall vip6", Family::V6)];
+    let entries = tables.iter().flat_map(|(path, family)| vdom.table(path).iter().map(|e| (e, *family)));
+    let active = entries.filter(|(e, _)| e.block.get("status") != Some("disable"));
+    // Policies name VIPs, so translations carry which one it was.
+    active
+        .enumerate()
+        .map(|(at, (entry, family))| vip(vdom, entry, family, (at as u16).saturating_add(1)))
+        .collect()
 }
 
-fn vip(entry: &Entry, family: Family) -> Vip {
+fn vip(vdom: &Block, entry: &Entry, family: Family, tag: u16) -> Vip {
     let block = &entry.block;
     let kind = block.get("type").unwrap_or("static-nat");
     let mut out = Vip {
@@ -70,7 +68,7 @@ fn vip(entry: &Entry, family: Family) -> Vip {
         sources: block.values("src-filter").iter().filter_map(|s| span(family, s)).collect(),
         inputs: block.values("srcintf-filter").to_vec(),
         steps: Vec::new(),
-        mapped: Vec::new(),
+        tag,
         open: !matches!(kind, "static-nat" | "load-balance" | "server-load-balance"),
     };
     let full = Ranges::full(family.max_address());
@@ -103,6 +101,10 @@ fn vip(entry: &Entry, family: Family) -> Vip {
     let external = block.get("extport").and_then(service::ports).unwrap_or_else(|| Ranges::full(65535));
     let server_port =
         servers.iter().find_map(|e| e.block.get("port").filter(|p| *p != "0").and_then(service::ports));
+    // Servers that listen on different ports: which one is chosen is not known.
+    let mut ports: Vec<&str> = servers.iter().map(|e| e.block.get("port").unwrap_or("0")).collect();
+    ports.dedup();
+    out.open |= ports.len() > 1;
     let target = match kind {
         "server-load-balance" => server_port.unwrap_or_else(|| external.clone()),
         _ => block.get("mappedport").and_then(service::ports).unwrap_or_else(|| external.clone()),
@@ -121,22 +123,28 @@ fn vip(entry: &Entry, family: Family) -> Vip {
     };
     for (outer, (lo, hi)) in pairs {
         let Some(cube) = of(Field::Destination, &outer, &base) else { continue };
+        // Services limit what is translated.
+        let limits: Vec<Cube> = block
+            .values("service")
+            .iter()
+            .flat_map(|name| service::lookup(vdom, name, 0).map_or(Vec::new(), |s| s.cubes))
+            .collect();
+        if !limits.is_empty() && !forwards {
+            for limit in limits {
+                let to = Translation::Destination { addresses: Some((family, lo, hi)), ports: None, tag };
+                out.steps.extend(cube.intersect(&limit).map(|when| Step { when, to }));
+            }
+            continue;
+        }
         let addresses = Some((family, lo, hi));
-        let mapped = of(Field::Destination, &Ranges::span(lo, hi), &base);
         if !forwards {
-            out.steps.push(Step { when: cube, to: Translation::Destination { addresses, ports: None } });
-            out.mapped.extend(mapped);
+            out.steps.push(Step { when: cube, to: Translation::Destination { addresses, ports: None, tag } });
             continue;
         }
         let Some(cube) = of(Field::Protocol, &Ranges::single(protocol.0.into()), &cube) else { continue };
-        out.mapped.extend(
-            mapped
-                .and_then(|c| c.at(Field::Protocol, protocol.0.into()))
-                .and_then(|c| c.with(Field::DestinationPort, &target)),
-        );
         let step = |external: &Ranges, ports| {
             let when = of(Field::DestinationPort, external, &cube);
-            when.map(|when| Step { when, to: Translation::Destination { addresses, ports } })
+            when.map(|when| Step { when, to: Translation::Destination { addresses, ports, tag } })
         };
         let ((a, b), (x, y)) = (first(&external), first(&target));
         if external == target {

@@ -120,6 +120,7 @@ impl Sets {
             "destroy" => {
                 self.sets.remove(&name);
             }
+            "flush" if name.is_empty() => self.sets.values_mut().for_each(|s| s.entries.clear()),
             "flush" => {
                 if let Some(set) = self.sets.get_mut(&name) {
                     set.entries.clear();
@@ -236,7 +237,7 @@ fn create(line: &Line) -> Option<Set> {
             "family" if line.text(at + 1) == "inet6" => set.family = Some(Family::V6),
             "netmask" => set.netmask = line.text(at + 1).parse().ok(),
             // Entries with a lifetime: what is in it now says nothing about later.
-            "timeout" => set.changing = true,
+            "timeout" | "bitmask" => set.changing = true,
             _ => {}
         }
     }
@@ -266,6 +267,11 @@ impl Set {
                     None => Value::Addresses(addresses(family, word)?),
                 },
                 Dimension::Port => port(family, word)?,
+                // A port of a bridge: no interface that rules see.
+                Dimension::Interface if word.starts_with("physdev:") => {
+                    self.changing = true;
+                    Value::Other
+                }
                 Dimension::Interface if wildcard => Value::Interface(format!("{word}*")),
                 Dimension::Interface => Value::Interface(word.to_string()),
                 Dimension::Other => Value::Other,

@@ -1,4 +1,4 @@
-//! Lines to words. Quotes are those of `iptables-save`: double, with `\"` and `\\` inside; restore takes single ones too.
+//! Lines to words. Quotes are those of `iptables-save`: double, with `\"` and `\\` inside.
 
 use std::sync::Arc;
 use tillgate_model::{SourceFile, Span};
@@ -7,6 +7,8 @@ use tillgate_model::{SourceFile, Span};
 #[derive(Clone, Debug)]
 pub struct Word {
     pub text: String,
+    /// Data, whatever it looks like.
+    pub quoted: bool,
     pub start: usize,
     pub end: usize,
 }
@@ -28,6 +30,14 @@ impl Line {
         }
     }
 
+    /// The word at an index as a keyword: quoted words are none.
+    pub fn keyword(&self, at: usize) -> &str {
+        self.words
+            .get(at)
+            .filter(|w| !w.quoted)
+            .map_or(if at < self.words.len() { "\"" } else { "" }, |w| &w.text)
+    }
+
     /// The text of the word at an index, empty behind the end.
     pub fn text(&self, at: usize) -> &str {
         self.words.get(at).map_or("", |w| w.text.as_str())
@@ -37,6 +47,8 @@ impl Line {
 /// Splits the line from `start` to `end` of a file; `Err` holds the place of a quote that is never closed.
 pub fn line(file: &Arc<SourceFile>, start: usize, end: usize) -> Result<Line, Span> {
     let text = &file.text[start..end];
+    // `ipset save` knows no escapes.
+    let escapes = !text.trim_start().starts_with("add ");
     let mut words = Vec::new();
     let mut chars = text.char_indices().peekable();
     while let Some(&(at, c)) = chars.peek() {
@@ -45,7 +57,7 @@ pub fn line(file: &Arc<SourceFile>, start: usize, end: usize) -> Result<Line, Sp
             continue;
         }
         let mut word = String::new();
-        let mut quote = None;
+        let (mut quote, mut quoted) = (None, false);
         let mut stop = text.len();
         while let Some(&(here, c)) = chars.peek() {
             match (quote, c) {
@@ -53,9 +65,9 @@ pub fn line(file: &Arc<SourceFile>, start: usize, end: usize) -> Result<Line, Sp
                     stop = here;
                     break;
                 }
-                (None, '"' | '\'') => quote = Some(c),
+                (None, '"') => (quote, quoted) = (Some(c), true),
                 (Some(q), c) if q == c => quote = None,
-                (_, '\\') => {
+                (_, '\\') if escapes => {
                     chars.next();
                     if let Some(&(_, next)) = chars.peek() {
                         word.push(next);
@@ -68,7 +80,7 @@ pub fn line(file: &Arc<SourceFile>, start: usize, end: usize) -> Result<Line, Sp
         if quote.is_some() {
             return Err(Span::new(file, start + at, start + stop));
         }
-        words.push(Word { text: word, start: start + at, end: start + stop });
+        words.push(Word { text: word, quoted, start: start + at, end: start + stop });
     }
     Ok(Line { file: Arc::clone(file), words, span: Span::new(file, start, end) })
 }

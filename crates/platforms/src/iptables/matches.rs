@@ -32,6 +32,31 @@ const READ: &[&str] = &[
     "physdev",
 ];
 
+/// Options of those modules that say what no packet shows.
+const OPEN: &[&str] = &[
+    "--ctorigsrc",
+    "--ctorigdst",
+    "--ctorigsrcport",
+    "--ctorigdstport",
+    "--ctstatus",
+    "--ctexpire",
+    "--ctdir",
+    "--tcp-option",
+    "--limit-iface-in",
+    "--limit-iface-out",
+    "--chunk-types",
+    "--dccp-types",
+    "--dccp-option",
+    "--packets-eq",
+    "--packets-lt",
+    "--packets-gt",
+    "--bytes-eq",
+    "--bytes-lt",
+    "--bytes-gt",
+    "--return-nomatch",
+    "--mh-type",
+];
+
 /// The words of a rule, and what they have made of its match so far.
 pub struct Matches<'a> {
     pub context: &'a Context<'a>,
@@ -44,19 +69,31 @@ pub struct Matches<'a> {
     reverse: Option<bool>,
     /// The module named last is not known; its options are not those of others that are called the same.
     strange: bool,
+    /// The line is for the other family.
+    pub other: bool,
 }
 
 impl<'a> Matches<'a> {
     pub fn new(context: &'a Context<'a>, line: &'a Line, at: usize, when: Match) -> Self {
-        Matches { context, line, at, target: String::new(), when, reverse: None, strange: false }
+        Matches {
+            context,
+            line,
+            at,
+            target: String::new(),
+            when,
+            reverse: None,
+            strange: false,
+            other: false,
+        }
     }
 
     pub fn done(&self) -> bool {
         self.at >= self.line.words.len()
     }
 
+    /// The current word as a keyword.
     pub fn peek(&self) -> &'a str {
-        self.line.text(self.at)
+        self.line.keyword(self.at)
     }
 
     pub fn next(&mut self) -> &'a str {
@@ -85,7 +122,10 @@ impl<'a> Matches<'a> {
 
     /// Moves past everything up to the next match: the options of a target.
     pub fn skip_all(&mut self) {
-        while !self.done() && !matches!(self.peek(), "-m" | "--match" | "-j" | "--jump" | "-g" | "--goto") {
+        while !self.done()
+            && !is_short(self.peek())
+            && !matches!(self.peek(), "--match" | "--jump" | "--goto")
+        {
             self.at += 1;
         }
     }
@@ -131,7 +171,9 @@ impl<'a> Matches<'a> {
             return Ok(());
         }
         match option {
-            "-4" | "-6" | "--ipv4" | "--ipv6" | "-w" | "--wait" => {}
+            "-4" | "--ipv4" => self.other |= family == Family::V6,
+            "-6" | "--ipv6" => self.other |= family == Family::V4,
+            "-w" | "--wait" => {}
             "-c" | "--set-counters" => self.at += 2,
             "-m" | "--match" => {
                 let module = self.value()?;
@@ -246,7 +288,7 @@ impl<'a> Matches<'a> {
             }
             "--match-set" => self.set(negate)?,
             // How the kernel keeps count of set matches; packets match all the same.
-            "--return-nomatch" | "--update-counters" | "--update-subcounters" => {}
+            "--update-counters" | "--update-subcounters" => {}
             "--src-type" | "--dst-type" => self.address_type(option == "--src-type", negate)?,
             "--pkt-type" => {
                 let text = self.value()?;
@@ -266,7 +308,10 @@ impl<'a> Matches<'a> {
             "--invert" if self.reverse.is_some() => self.reverse = Some(true),
             "--accept-local" | "--validmark" if self.reverse.is_some() => {}
             "--loose" if self.reverse.is_some() => self.doubt(option),
-            _ if option.starts_with('-') => {
+            _ if OPEN.contains(&option)
+                || option.starts_with("--physdev-")
+                || option.starts_with("--ctrepl") =>
+            {
                 self.doubt(option);
                 while !self.done()
                     && self.peek() != "!"
@@ -308,23 +353,32 @@ impl<'a> Matches<'a> {
     /// States, and beside them whether the addresses were translated.
     fn states(&mut self, negate: bool) -> Result<(), Bad> {
         let (at, text) = (self.at, self.value()?);
-        let (mut states, mut translated) = (Vec::new(), false);
+        let (mut states, mut translated, mut source) = (Vec::new(), false, false);
         for word in text.split(',') {
             match (State::parse(&word.to_ascii_lowercase()), word) {
                 (Some(state), _) => states.push((state as u128, state as u128)),
                 (None, "DNAT") => translated = true,
-                (None, "SNAT") => self.doubt("SNAT"),
+                (None, "SNAT") => source = true,
                 _ => return Err((at, bad(word))),
             }
         }
         let states = Ranges::from_unsorted(states);
-        if !translated {
-            if !states.is_empty() {
-                self.narrow(Field::State, &states, 4, negate);
+        if source {
+            // Any of the list will do, and whether this one does is not known.
+            self.doubt("SNAT");
+            if negate && !states.is_empty() {
+                self.narrow(Field::State, &states, 4, true);
             }
             return Ok(());
         }
-        let cubes = [Cube::all().with(Field::State, &states), Cube::all().at(Field::Translated, 1)];
+        if !translated {
+            self.narrow(Field::State, &states, 4, negate);
+            return Ok(());
+        }
+        let cubes = [
+            Cube::all().with(Field::State, &states),
+            Cube::all().with(Field::Translated, &translated_at_all()),
+        ];
         let parts = cubes.into_iter().flatten().map(|cube| Part { cube, ..Part::default() }).collect();
         self.when.terms.push(Term::Any { parts, negate });
         Ok(())
@@ -374,6 +428,11 @@ impl<'a> Matches<'a> {
         self.when.terms.push(Term::Special(any, negate));
         Ok(())
     }
+}
+
+/// The tags of every translation.
+fn translated_at_all() -> Ranges {
+    Ranges::span(1, Field::Translated.maximum())
 }
 
 /// A short option, as against a negative number.

@@ -27,8 +27,9 @@ pub fn rule(
     notes: &mut Vec<Note>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Rule> {
+    // In front of the chain too; behind it the options are read one by one.
     let other = if context.family == Family::V4 { ["-6", "--ipv6"] } else { ["-4", "--ipv4"] };
-    if line.words.iter().any(|w| other.contains(&w.text.as_str())) {
+    if (0..from).any(|at| other.contains(&line.keyword(at))) {
         return None;
     }
     let mut when = Match::default();
@@ -42,6 +43,9 @@ pub fn rule(
             return None;
         }
     };
+    if reader.other {
+        return None;
+    }
     let when = reader.finish();
     if action != Action::Continue {
         for text in &when.doubts {
@@ -96,7 +100,7 @@ fn target(reader: &mut Matches<'_>, goto: bool) -> Result<(Action, bool), Bad> {
         }
         "NOTRACK" => Action::Untrack,
         "CT" => {
-            let off = reader.rest().iter().any(|w| w.text == "--notrack");
+            let off = reader.rest().iter().any(|w| w.text == "--notrack" && !w.quoted);
             reader.skip_all();
             if off { Action::Untrack } else { Action::Continue }
         }
@@ -159,9 +163,9 @@ fn destination(reader: &mut Matches<'_>) -> Result<Translation, Bad> {
         found = Some(match found {
             None => one,
             // Old listings name several: any of them.
-            Some(Translation::Destination { addresses: Some((f, lo, hi)), ports }) => match one {
-                Translation::Destination { addresses: Some((_, a, b)), ports: p } if p == ports => {
-                    Translation::Destination { addresses: Some((f, lo.min(a), hi.max(b))), ports }
+            Some(Translation::Destination { addresses: Some((f, lo, hi)), ports, tag }) => match one {
+                Translation::Destination { addresses: Some((_, a, b)), ports: p, .. } if p == ports => {
+                    Translation::Destination { addresses: Some((f, lo.min(a), hi.max(b))), ports, tag }
                 }
                 _ => return Err((at, bad(&text))),
             },
@@ -197,5 +201,5 @@ fn target_of(family: Family, text: &str) -> Option<Translation> {
         None => None,
         Some(text) => Some(port_span(text)?),
     };
-    (addresses.is_some() || ports.is_some()).then_some(Translation::Destination { addresses, ports })
+    (addresses.is_some() || ports.is_some()).then_some(Translation::Destination { addresses, ports, tag: 1 })
 }

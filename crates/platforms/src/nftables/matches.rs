@@ -320,7 +320,9 @@ fn single(
         Selector::Status => {
             let dnat = words().all(|w| w == "dnat");
             match (dnat, op) {
-                (true, Op::Implicit) => when.narrow(Field::Translated, &Ranges::single(1)),
+                (true, Op::Implicit) => {
+                    when.narrow(Field::Translated, &Ranges::span(1, Field::Translated.maximum()));
+                }
                 (true, Op::Without) => when.narrow(Field::Translated, &Ranges::single(0)),
                 // Compared whole: other status bits are always set beside it.
                 _ => when.doubts.push(doubt("ct status")),

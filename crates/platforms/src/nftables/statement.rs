@@ -764,6 +764,6 @@ impl Reader<'_, '_> {
                 .arg("what", format!("dnat to {}", self.cursor.words.get(start).unwrap_or(&"")));
             return Err(Trouble::NotModelled(text));
         }
-        Ok(Translation::Destination { addresses, ports })
+        Ok(Translation::Destination { addresses, ports, tag: 1 })
     }
 }

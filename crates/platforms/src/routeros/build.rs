@@ -112,8 +112,8 @@ fn inactive(command: &Command) -> bool {
     let remark = command.remark.as_deref().unwrap_or("");
     let gone = |key: &str| command.get(key).is_some_and(|v| v.trim_start_matches('!').starts_with('*'));
     command.yes("disabled")
-        || remark.starts_with("no interface")
-        || remark.contains("matcher not possible when interface")
+        || remark == "no interface"
+        || remark.starts_with("in/out-interface matcher not possible when interface")
         || gone("in-interface")
         || gone("out-interface")
         || gone("in-interface-list")
@@ -132,9 +132,8 @@ impl Builder<'_> {
         match command.verb.as_str() {
             "add" => match command.get("place-before").and_then(|n| n.parse::<usize>().ok()) {
                 Some(before) if before <= list.len() => list.insert(before, command),
-                _ if command.get("place-before").is_some() => {
-                    self.note(&command.span, "place-before", true);
-                    list.push(command);
+                _ if command.get("place-before").is_some() || command.get("copy-from").is_some() => {
+                    self.changes(command);
                 }
                 _ => list.push(command),
             },
@@ -148,8 +147,13 @@ impl Builder<'_> {
                 list.clear();
             }
             "print" | "export" | "find" | "comment" => {}
-            verb => self.note(&command.span, verb, true),
+            _ => self.changes(command),
         }
+    }
+
+    /// A command that changes what is there in a way that is not followed.
+    fn changes(&mut self, command: &Command) {
+        self.diagnostics.push(Diagnostic::error(command.span.clone(), Text::new("routeros-changes")));
     }
 
     fn facility(&mut self, family: Family, facility: &str, list: &[&Command]) {
@@ -248,6 +252,12 @@ impl Builder<'_> {
             self.note(&command.span, &format!("action={name}"), true);
         }
         let log = name == "log" || command.yes("log");
+        // Values that only a running script has.
+        if let Some(item) =
+            command.items.iter().find(|i| i.key != "comment" && i.value.starts_with(['$', '[']))
+        {
+            return Err((item.place.clone(), Text::new("bad-value").arg("value", &item.value)));
+        }
         let variants = matches(command, family, self.around)?;
         if action != Action::Continue {
             for text in variants.iter().flat_map(|w| &w.doubts) {
@@ -255,7 +265,16 @@ impl Builder<'_> {
             }
         }
         let rule = |when| Rule { span: command.span.clone(), when, action: action.clone(), log };
-        Ok(variants.into_iter().map(rule).collect())
+        let mut out: Vec<Rule> = variants.iter().cloned().map(rule).collect();
+        if name == "fasttrack-connection" {
+            // Later packets may pass by everything behind this rule.
+            out.extend(variants.into_iter().map(|mut when| {
+                when.narrow(Field::State, &Ranges::span(1, 2));
+                when.doubts.push(Text::new("not-modelled-match").arg("what", name));
+                Rule { span: command.span.clone(), when, action: Action::Accept, log: false }
+            }));
+        }
+        Ok(out)
     }
 
     /// A base chain of one rule, beside the sections of the firewall.
@@ -312,7 +331,24 @@ impl Builder<'_> {
                 }
             }
             ("ip firewall connection tracking", _) if command.get("enabled") == Some("no") => {
-                self.open(span, "connection tracking off", Some(Family::V4));
+                self.diagnostics.push(Diagnostic::error(span.clone(), Text::new("routeros-no-tracking")));
+            }
+            (
+                "ip firewall address-list" | "ipv6 firewall address-list",
+                "set" | "remove" | "disable" | "enable",
+            ) if command.find.as_deref() != Some("find list~\"^tg-\"") => {
+                self.changes(command);
+            }
+            ("ip kid-control" | "interface ethernet switch rule", "add") => self.open(span, path, None),
+            ("routing rule" | "ip route rule", "add")
+                if command.get("action").is_some_and(|a| a != "lookup") =>
+            {
+                self.open(span, path, None);
+            }
+            ("ppp profile", _)
+                if command.get("incoming-filter").or(command.get("outgoing-filter")).is_some() =>
+            {
+                self.open(span, path, None);
             }
             ("interface bridge filter" | "interface bridge nat", "add") => self.open(span, path, None),
             ("interface bridge settings", _) if command.yes("use-ip-firewall") => {

@@ -40,6 +40,8 @@ pub struct Surroundings {
     pub broadcasts: Ranges,
     /// Whether more addresses come by DHCP, PPP and the like.
     pub more_addresses: bool,
+    /// Whether scripts fill address lists.
+    pub scripted: bool,
     /// Whether packets may be in an IPsec policy.
     pub ipsec: bool,
 }
@@ -71,6 +73,13 @@ impl Surroundings {
         for command in commands.iter().filter(|c| !c.yes("disabled")) {
             out.command(command);
         }
+        // Scripts fill lists too, under whatever conditions.
+        let scripts = commands.iter().filter(|c| c.path == "system script" || c.path == "system scheduler");
+        let sources = scripts.filter_map(|c| c.get("source").or(c.get("on-event")));
+        if sources.into_iter().any(|s| s.contains("address-list")) {
+            out.addresses.values_mut().for_each(|list| list.open = true);
+            out.scripted = true;
+        }
         out
     }
 
@@ -101,7 +110,8 @@ impl Surroundings {
             "interface list" => {
                 let name =
                     command.get("name").or(command.find.as_deref().and_then(|f| f.strip_prefix("name=")));
-                if let Some(name) = name {
+                // Those that are always there keep their meaning.
+                if let Some(name) = name.filter(|n| !matches!(*n, "all" | "none" | "dynamic" | "static")) {
                     let list = self.lists.entry(name.to_string()).or_default();
                     let split = |key: &str| {
                         command
@@ -207,31 +217,34 @@ impl Surroundings {
         all
     }
 
-    fn members(&self, list: &str, depth: usize) -> BTreeSet<String> {
+    /// The members of a list of one's own; `None` when they cannot be named one by one.
+    fn members(&self, list: &str, depth: usize) -> Option<BTreeSet<String>> {
+        if list == "none" {
+            return Some(BTreeSet::new());
+        }
         // Lists do not include themselves; the bound keeps a faulty file from running forever.
-        let Some(own) = self.lists.get(list).filter(|_| depth < 16) else {
-            return if list == "all" || list == "static" { self.known() } else { BTreeSet::new() };
-        };
+        let own = self.lists.get(list).filter(|_| depth < 16)?;
         let mut out = BTreeSet::new();
         for name in &own.include {
-            out.extend(self.members(name, depth + 1));
+            out.extend(self.members(name, depth + 1)?);
         }
         for name in &own.exclude {
-            for gone in self.members(name, depth + 1) {
+            for gone in self.members(name, depth + 1)? {
                 out.remove(&gone);
             }
         }
         out.extend(own.members.iter().cloned());
-        out
+        Some(out)
     }
 
-    /// `in-interface-list=NAME`.
-    pub fn list(&self, name: &str, negate: bool) -> InterfaceMatch {
-        match name {
+    /// `in-interface-list=NAME`; `None` for a list that is not given, or made of what cannot be named.
+    pub fn list(&self, name: &str, negate: bool) -> Option<InterfaceMatch> {
+        Some(match name {
             "all" => InterfaceMatch { patterns: vec!["*".into()], negate },
+            "static" => InterfaceMatch { patterns: self.known().into_iter().collect(), negate },
             "dynamic" => InterfaceMatch { patterns: self.known().into_iter().collect(), negate: !negate },
-            _ => InterfaceMatch { patterns: self.members(name, 0).into_iter().collect(), negate },
-        }
+            _ => InterfaceMatch { patterns: self.members(name, 0)?.into_iter().collect(), negate },
+        })
     }
 
     /// `in-interface=NAME`, or a kind of interfaces.
@@ -259,6 +272,12 @@ impl Surroundings {
                     "pptp-client",
                     "ovpn-client",
                     "ppp-client",
+                    "pppoe-server",
+                    "l2tp-server",
+                    "sstp-server",
+                    "pptp-server",
+                    "ovpn-server",
+                    "ppp-server",
                 ]);
                 // Sessions of the router's own servers are named so.
                 all.push("<*".into());

@@ -138,8 +138,11 @@ impl One<'_> {
             }
             "in-interface" => when.input.push(self.around.named(value, negate)),
             "out-interface" => when.output.push(self.around.named(value, negate)),
-            "in-interface-list" => when.input.push(self.around.list(value, negate)),
-            "out-interface-list" => when.output.push(self.around.list(value, negate)),
+            "in-interface-list" | "out-interface-list" => match self.around.list(value, negate) {
+                Some(list) if key == "in-interface-list" => when.input.push(list),
+                Some(list) => when.output.push(list),
+                None => doubt(when, value),
+            },
             "connection-state" => {
                 let states: Option<Vec<_>> =
                     value.split(',').map(|w| State::parse(w).map(|s| (s as u128, s as u128))).collect();
@@ -147,7 +150,11 @@ impl One<'_> {
                 self.field(when, Field::State, &states, 4);
             }
             "connection-nat-state" => match value {
-                "dstnat" => when.narrow(Field::Translated, &Ranges::single(u128::from(!negate))),
+                "dstnat" => {
+                    let any = Ranges::span(1, Field::Translated.maximum());
+                    let none = Ranges::single(0);
+                    when.narrow(Field::Translated, if negate { &none } else { &any });
+                }
                 _ => doubt(when, key),
             },
             "icmp-options" => self.icmp(when)?,
@@ -256,7 +263,7 @@ impl One<'_> {
                 Ranges::span(0xff << 120, u128::MAX)
             });
         }
-        if self.around.more_addresses || self.around.own.is_empty() {
+        if self.around.more_addresses || !self.around.own.contains_key(&self.family) {
             return None;
         }
         Some(match kind {
@@ -277,6 +284,7 @@ impl One<'_> {
         let list = self.around.addresses.get(&(self.family, self.value.to_string()));
         let nobody = AddressList::default();
         let AddressList { addresses: certain, timed, names, open } = list.unwrap_or(&nobody);
+        let open = *open || list.is_none() && self.around.scripted;
         let timed = timed.subtract(certain);
         let within = |ranges: &Ranges, sure: bool| {
             let mut when = when.clone();
@@ -297,7 +305,7 @@ impl One<'_> {
         if !timed.is_empty() {
             out.push(within(&timed, false));
         }
-        if !self.negate && (*open || source && named) {
+        if !self.negate && (open || source && named) {
             out.push(within(&rest, false));
         } else if !self.negate && named {
             let mut when = within(&rest, true);

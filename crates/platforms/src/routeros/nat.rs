@@ -47,6 +47,7 @@ pub fn action(command: &Command, family: Family, name: &str) -> Result<Option<Ac
                 ("netmap", Some((lo, hi))) if lo != hi => Action::Unknown,
                 (_, None) if ports.is_none() => Action::Accept,
                 (_, target) => Action::Translate(Translation::Destination {
+                    tag: 1,
                     addresses: target.map(|(lo, hi)| (family, lo, hi)),
                     ports,
                 }),

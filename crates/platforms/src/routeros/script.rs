@@ -61,18 +61,28 @@ const VERBS: &[&str] = &[
 
 /// All commands of a file.
 pub fn commands(file: &Arc<SourceFile>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Command> {
-    let mut reader = Reader { file, text: &file.text, at: 0, remark: None, strange: 0 };
+    let mut reader = Reader { file, text: &file.text, at: 0, remark: None, section: None, strange: 0 };
     let mut path: Vec<String> = Vec::new();
     let mut outer: Vec<Vec<String>> = Vec::new();
     let mut out = Vec::new();
     while let Some(words) = reader.line(diagnostics) {
         let remark = reader.remark.take();
-        let mut words = words.as_slice();
+        if let Some(section) = reader.section.take() {
+            path = section.split(['/', ' ']).filter(|w| !w.is_empty()).map(str::to_string).collect();
+        }
+        let all = words;
+        let mut words = all.as_slice();
         if let [first, ..] = words
             && first.text == "}"
             && !first.bracket
         {
-            path = outer.pop().unwrap_or_default();
+            match outer.pop() {
+                Some(above) => path = above,
+                None => {
+                    let span = Span::new(file, first.start, first.end);
+                    diagnostics.push(Diagnostic::error(span, Text::new("unknown-word").arg("word", "}")));
+                }
+            }
             continue;
         }
         let mut here = path.clone();
@@ -101,9 +111,22 @@ pub fn commands(file: &Arc<SourceFile>, diagnostics: &mut Vec<Diagnostic>) -> Ve
             words = &words[1..];
         }
         let Some(verb) = words.first() else {
-            path = here;
+            let (first, last) = (&all[0], &all[all.len() - 1]);
+            if first.text.starts_with('/') || first.text == ".." {
+                path = here;
+            } else {
+                // A line of a script, which may do anything.
+                let span = Span::new(file, first.start, last.end);
+                let text = Text::new("unknown-word").arg("word", &first.text);
+                diagnostics.push(Diagnostic::error(span, text));
+            }
             continue;
         };
+        if verb.text == "{" && outer.len() > 32 {
+            let span = Span::new(file, verb.start, verb.end);
+            diagnostics.push(Diagnostic::error(span, Text::new("include-too-deep").arg("name", "{")));
+            return out;
+        }
         if verb.text == "{" {
             outer.push(std::mem::replace(&mut path, here));
             continue;
@@ -143,6 +166,10 @@ pub fn commands(file: &Arc<SourceFile>, diagnostics: &mut Vec<Diagnostic>) -> Ve
         }
         out.push(command);
     }
+    if !outer.is_empty() {
+        let end = file.text.len();
+        diagnostics.push(Diagnostic::error(Span::new(file, end, end), Text::new("nft-unclosed")));
+    }
     out
 }
 
@@ -151,6 +178,8 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     remark: Option<String>,
+    /// The section a prompt names.
+    section: Option<String>,
     strange: usize,
 }
 
@@ -215,8 +244,22 @@ impl Reader<'_> {
                 Some('[') if words.is_empty() => {
                     let end = self.text[self.at..].find('\n').map_or(self.text.len(), |n| self.at + n);
                     let line = &self.text[self.at..end];
-                    let prompt = line.find("] >").map(|n| n + 3).or_else(|| line.find('>').map(|n| n + 1));
-                    self.at = prompt.map_or(end, |n| self.at + n);
+                    let (name, prompt) = (line.find(']'), line.find('>'));
+                    match (name, prompt) {
+                        (Some(name), Some(prompt)) if name < prompt => {
+                            let section = line[name + 1..prompt].trim();
+                            if !section.is_empty() {
+                                self.section = Some(section.to_string());
+                            }
+                            self.at += prompt + 1;
+                        }
+                        _ => {
+                            let span = Span::new(self.file, self.at, end);
+                            let text = Text::new("unknown-word").arg("word", "[");
+                            diagnostics.push(Diagnostic::error(span, text));
+                            self.at = end;
+                        }
+                    }
                 }
                 Some(c @ ('{' | '}')) => {
                     let start = self.at;
