@@ -175,6 +175,12 @@ fn bad_input_on_every_platform_is_an_error_with_a_place() {
         ("routeros", filter("add chain=forward protocol=tcp dst-port=https\n"), "bad-value"),
         ("routeros", filter("add chain=forward src-address=10.0.0.300\n"), "bad-value"),
         ("routeros", filter("add action=drop\n"), "routeros-no-chain"),
+        ("routeros", filter("set 0 disabled=yes\n"), "routeros-changes"),
+        ("routeros", filter(":log info message\n"), "unknown-word"),
+        ("routeros", filter("add chain=forward in-interface=$lan\n"), "bad-value"),
+        ("routeros", "/ip firewall filter {\n".into(), "nft-unclosed"),
+        ("iptables", table("-A FORWARD --jump=DROP\n"), "unknown-word"),
+        ("iptables", "*filter\n:FORWARD DROP [0:0]\n*nat\nCOMMIT\n".into(), "iptables-no-commit"),
         ("routeros", filter("add chain=forward comment=\"open\n"), "open-string"),
         ("routeros", filter("add chain=forward action=jump\n"), "expected-value"),
         (

@@ -396,6 +396,12 @@ impl<'a> Matches<'a> {
             })
             .collect();
         let directions = directions.ok_or_else(|| (at, bad(text)))?;
+        // With it, the exceptions of a set are what matches.
+        let own = self.rest().iter().take_while(|w| w.quoted || !is_short(&w.text));
+        if own.into_iter().any(|w| w.text == "--return-nomatch") {
+            self.when.doubts.push(Text::new("not-modelled-set").arg("set", name));
+            return Ok(());
+        }
         match (self.context.sets.content(name, &directions, self.context.family), negate) {
             (Content::Field(field, ranges), _) => {
                 self.narrow(field, &ranges, self.context.family.max_address(), negate);

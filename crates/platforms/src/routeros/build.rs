@@ -339,6 +339,11 @@ impl Builder<'_> {
             ) if command.find.as_deref() != Some("find list~\"^tg-\"") => {
                 self.changes(command);
             }
+            ("interface list member", verb) | ("interface list", verb)
+                if verb != "add" && !(path == "interface list" && verb == "set") =>
+            {
+                self.changes(command);
+            }
             ("ip kid-control" | "interface ethernet switch rule", "add") => self.open(span, path, None),
             ("routing rule" | "ip route rule", "add")
                 if command.get("action").is_some_and(|a| a != "lookup") =>

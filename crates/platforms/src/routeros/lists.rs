@@ -247,8 +247,8 @@ impl Surroundings {
         })
     }
 
-    /// `in-interface=NAME`, or a kind of interfaces.
-    pub fn named(&self, name: &str, negate: bool) -> InterfaceMatch {
+    /// `in-interface=NAME`, or a kind of interfaces; `None` where names do not say the kind.
+    pub fn named(&self, name: &str, negate: bool) -> Option<InterfaceMatch> {
         let of = |kinds: &[&str]| -> Vec<String> {
             self.interfaces
                 .iter()
@@ -258,6 +258,14 @@ impl Surroundings {
         };
         let patterns = match name {
             "all-ethernet" => {
+                let port = |n: &str| PORTS.iter().any(|p| n.starts_with(p.trim_end_matches('*')));
+                if self
+                    .interfaces
+                    .iter()
+                    .any(|(n, kind)| port(n) && !matches!(kind.as_str(), "ethernet" | ""))
+                {
+                    return None;
+                }
                 let mut all = of(&["ethernet"]);
                 all.extend(PORTS.iter().map(|p| p.to_string()));
                 all
@@ -285,6 +293,6 @@ impl Surroundings {
             }
             name => vec![name.to_string()],
         };
-        InterfaceMatch { patterns, negate }
+        Some(InterfaceMatch { patterns, negate })
     }
 }

@@ -136,8 +136,11 @@ impl One<'_> {
                     cubes.into_iter().flatten().map(|cube| Part { cube, ..Part::default() }).collect();
                 when.terms.push(Term::Any { parts, negate });
             }
-            "in-interface" => when.input.push(self.around.named(value, negate)),
-            "out-interface" => when.output.push(self.around.named(value, negate)),
+            "in-interface" | "out-interface" => match self.around.named(value, negate) {
+                Some(named) if key == "in-interface" => when.input.push(named),
+                Some(named) => when.output.push(named),
+                None => doubt(when, value),
+            },
             "in-interface-list" | "out-interface-list" => match self.around.list(value, negate) {
                 Some(list) if key == "in-interface-list" => when.input.push(list),
                 Some(list) => when.output.push(list),
