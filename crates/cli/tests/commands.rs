@@ -199,6 +199,146 @@ fn every_platform_says_the_same() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
+/// The bistro's six faults planted into what is written for a platform, and a rule that two others shadow together:
+/// each is found with the line that was planted.
+fn planted(platform: &str, plant: &dyn Fn(&str) -> String, marks: &[(&str, &str)]) {
+    let bistro = example("bistro");
+    let rendered = tillgate(&format!("render bistro --estate {bistro} --platform {platform}"), "");
+    assert_eq!(rendered.code, 0, "{}", rendered.err);
+    let text = plant(&rendered.out);
+    assert_ne!(text, rendered.out);
+    let done = tillgate(
+        &format!("verify bistro --estate {bistro} --platform {platform} --config - --format json"),
+        &text,
+    );
+    assert_eq!(done.code, 1, "{}{}", done.out, done.err);
+    let document = json(&done);
+    let findings = document["findings"].as_array().unwrap();
+    for (id, mark) in marks {
+        let found = findings.iter().filter(|f| f["id"] == *id).any(|f| {
+            let lines = f["evidence"].as_array().unwrap().iter().filter(|e| e["kind"] == "rule");
+            lines.filter_map(|e| e["line"].as_u64()).any(|n| {
+                // A policy of several lines is shown by its first.
+                let from = text.lines().skip(n as usize - 1).take(if platform == "fortios" { 12 } else { 1 });
+                mark.is_empty() || from.collect::<Vec<_>>().join(" ").contains(mark)
+            })
+        });
+        assert!(found, "{platform}: no {id} at {mark:?}\n{}", done.out);
+    }
+    let clock =
+        findings.iter().any(|f| f["id"] == "flow-blocked" && f["subject"]["requirement"] == "clover.time");
+    assert!(clock, "{platform}: the blocked clock is found");
+    // The corrected file is proved.
+    let held =
+        tillgate(&format!("verify bistro --estate {bistro} --platform {platform} --config -"), &rendered.out);
+    assert_eq!(held.code, 0, "{}", held.out);
+}
+
+#[test]
+fn planted_faults_are_found_on_every_platform() {
+    let without = |text: &str, gone: &[&str]| -> String {
+        let keep = |line: &&str| !gone.iter().any(|g| line.contains(g));
+        text.lines().filter(keep).map(|l| format!("{l}\n")).collect()
+    };
+    let iptables = |text: &str| {
+        let text = without(text, &["-j LOG"]);
+        let first = "-A FORWARD -m conntrack --ctstate INVALID -j DROP\n";
+        let text = text.replacen(first, &format!("{first}-A FORWARD -p udp -m udp --dport 123 -j DROP\n"), 1);
+        let rules = "-A FORWARD -i eth1.20 -o eth0 -j ACCEPT\n-A FORWARD -4 -i eth0 -o eth1.20 -d 10.17.20.11/32 -p tcp -m tcp --dport 12345 -j ACCEPT\n-A FORWARD -i eth1.30 -o eth1.20 -j ACCEPT\n-A FORWARD -i eth1.20 -o eth0 -p tcp -m tcp --dport 25 -j DROP\n-A FORWARD -4 -s 10.99.0.0/25 -j DROP\n-A FORWARD -4 -s 10.99.0.128/25 -j DROP\n-A FORWARD -4 -s 10.99.0.0/24 -p udp -j ACCEPT\n";
+        let text = text.replacen(
+            "-A FORWARD -j tg-forward-deny\n",
+            &format!("{rules}-A FORWARD -j tg-forward-deny\n"),
+            1,
+        );
+        text.replacen(":PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT", ":PREROUTING ACCEPT [0:0]\n-A PREROUTING -4 -i eth0 -p tcp -m tcp --dport 8443 -j DNAT --to-destination 10.17.20.11:12345\n:INPUT ACCEPT", 1)
+    };
+    planted(
+        "iptables",
+        &iptables,
+        &[
+            ("flow-blocked", "--dport 123 -j DROP"),
+            ("rule-any-any", "-i eth1.20 -o eth0 -j ACCEPT"),
+            ("inbound-from-internet", "--dport 8443 -j DNAT"),
+            ("segment-exposed", "-i eth1.30 -o eth1.20 -j ACCEPT"),
+            ("rule-shadowed", "--dport 25 -j DROP"),
+            ("rule-shadowed", "-s 10.99.0.0/24 -p udp -j ACCEPT"),
+            ("deny-not-logged", "-j DROP"),
+        ],
+    );
+    let routeros = |text: &str| {
+        let text = without(text, &["action=log"]).replace(" log=yes log-prefix=\"tillgate forged\"", "");
+        let first = "add action=drop chain=forward connection-state=invalid\n";
+        let text = text.replacen(
+            first,
+            &format!("{first}add action=drop chain=forward dst-port=123 protocol=udp\n"),
+            1,
+        );
+        let rules = "add action=accept chain=forward in-interface=eth1.20 out-interface=eth0\nadd action=accept chain=forward dst-address=10.17.20.11 dst-port=12345 in-interface=eth0 out-interface=eth1.20 protocol=tcp\nadd action=accept chain=forward in-interface=eth1.30 out-interface=eth1.20\nadd action=drop chain=forward dst-port=25 in-interface=eth1.20 out-interface=eth0 protocol=tcp\nadd action=drop chain=forward src-address=10.99.0.0/25\nadd action=drop chain=forward src-address=10.99.0.128/25\nadd action=accept chain=forward protocol=udp src-address=10.99.0.0/24\n";
+        let last = "add action=drop chain=forward comment=\"denied and logged\"\n";
+        let text = text.replacen(last, &format!("{rules}{last}"), 1);
+        text + "/ip firewall nat\nadd action=dst-nat chain=dstnat dst-port=8443 in-interface=eth0 protocol=tcp to-addresses=10.17.20.11 to-ports=12345\n"
+    };
+    planted(
+        "routeros",
+        &routeros,
+        &[
+            ("flow-blocked", "dst-port=123 protocol=udp"),
+            ("rule-any-any", "chain=forward in-interface=eth1.20 out-interface=eth0"),
+            ("inbound-from-internet", "dst-port=8443"),
+            ("segment-exposed", "in-interface=eth1.30 out-interface=eth1.20"),
+            ("rule-shadowed", "dst-port=25"),
+            ("rule-shadowed", "protocol=udp src-address=10.99.0.0/24"),
+            ("deny-not-logged", "action=drop"),
+        ],
+    );
+    let fortios = |text: &str| {
+        let text = text.replace("fwpolicy-implicit-log enable", "fwpolicy-implicit-log disable");
+        let policy = |number: u32,
+                      from: &str,
+                      to: &str,
+                      source: &str,
+                      target: &str,
+                      service: &str,
+                      action: &str| {
+            format!(
+                "    edit {number}\n        set name \"planted-{number}\"\n        set srcintf \"{from}\"\n        set dstintf \"{to}\"\n        set srcaddr \"{source}\"\n        set dstaddr \"{target}\"\n        set action {action}\n        set schedule \"always\"\n        set service \"{service}\"\n    next\n"
+            )
+        };
+        let first = "config firewall policy\n    purge\n";
+        let text = text.replacen(
+            first,
+            &format!("{first}{}", policy(100, "any", "any", "all", "all", "NTP", "deny")),
+            1,
+        );
+        let rules = [
+            policy(101, "eth1.20", "eth0", "all", "all", "ALL", "accept"),
+            policy(102, "eth0", "eth1.20", "all", "terminal", "ALL", "accept"),
+            policy(103, "eth1.30", "eth1.20", "all", "all", "ALL", "accept"),
+            policy(104, "eth1.20", "eth0", "all", "all", "SMTP", "deny"),
+            policy(105, "any", "any", "half-1", "all", "ALL", "deny"),
+            policy(106, "any", "any", "half-2", "all", "ALL", "deny"),
+            policy(107, "any", "any", "both", "all", "ALL_UDP", "accept"),
+        ];
+        format!(
+            "config firewall address\n    edit \"half-1\"\n        set subnet 10.99.0.0 255.255.255.128\n    next\n    edit \"half-2\"\n        set subnet 10.99.0.128 255.255.255.128\n    next\n    edit \"both\"\n        set subnet 10.99.0.0 255.255.255.0\n    next\nend\nconfig firewall vip\n    edit \"terminal\"\n        set extip 203.0.113.2\n        set mappedip \"10.17.20.11\"\n        set extintf \"eth0\"\n        set portforward enable\n        set extport 8443\n        set mappedport 12345\n    next\nend\n{text}config firewall policy\n{}end\n",
+            rules.concat()
+        )
+    };
+    planted(
+        "fortios",
+        &fortios,
+        &[
+            ("flow-blocked", "planted-100"),
+            ("rule-any-any", "planted-101"),
+            ("inbound-from-internet", "planted-102"),
+            ("segment-exposed", "planted-103"),
+            ("rule-shadowed", "planted-104"),
+            ("rule-shadowed", "planted-107"),
+            ("deny-not-logged", ""),
+        ],
+    );
+}
+
 #[test]
 fn a_change_is_told_as_packets_with_both_lines() {
     let folder = scratch("diff");

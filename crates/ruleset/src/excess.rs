@@ -449,7 +449,7 @@ impl Judge<'_> {
     fn is_any_any(&self, (chain, index): RuleId) -> bool {
         let Some(rule) = self.program.rules.chains[chain].rules.get(index) else { return true };
         let fields = [Field::Protocol, Field::DestinationPort, Field::Destination];
-        rule.when.terms.is_empty() && fields.iter().all(|f| rule.when.cube.ranges(*f).is_none())
+        rule.when.terms.is_empty() && fields.iter().all(|f| rule.when.leaves_open(*f))
     }
 
     /// Forged sources must not pass: foreign addresses from a terminal segment, the terminals' from elsewhere.

@@ -312,7 +312,7 @@ pub fn any_any(rules: &RuleSet) -> Vec<Finding> {
             let cube = &rule.when.cube;
             let fields = [Field::Protocol, Field::DestinationPort, Field::Destination, Field::Source];
             let new = cube.ranges(Field::State).is_none_or(|r| r.contains(0));
-            let wide = rule.when.terms.is_empty() && fields.iter().all(|f| cube.ranges(*f).is_none());
+            let wide = rule.when.terms.is_empty() && fields.iter().all(|f| rule.when.leaves_open(*f));
             if rule.action == Action::Accept && new && wide && !rule.when.never {
                 let text = Text::new("finding-rule-any-any").arg("from", "any").arg("to", "any");
                 out.push(

@@ -257,6 +257,17 @@ impl Match {
     }
 }
 
+impl Match {
+    /// Whether nothing is said about a field; all IPv4 addresses are all there are where IPv6 has rules of its own.
+    pub(crate) fn leaves_open(&self, field: tillgate_packetset::Field) -> bool {
+        let whole = match field {
+            tillgate_packetset::Field::Source | tillgate_packetset::Field::Destination => u32::MAX.into(),
+            field => field.maximum(),
+        };
+        self.cube.ranges(field).is_none_or(|r| Ranges::full(whole).is_subset(r))
+    }
+}
+
 impl RuleSet {
     /// The base chains of a hook and kind, in the order they run.
     pub fn at(&self, hook: Hook, kind: Kind) -> impl Iterator<Item = &Base> {

@@ -69,22 +69,11 @@ pub struct Matches<'a> {
     reverse: Option<bool>,
     /// The module named last is not known; its options are not those of others that are called the same.
     strange: bool,
-    /// The line is for the other family.
-    pub other: bool,
 }
 
 impl<'a> Matches<'a> {
     pub fn new(context: &'a Context<'a>, line: &'a Line, at: usize, when: Match) -> Self {
-        Matches {
-            context,
-            line,
-            at,
-            target: String::new(),
-            when,
-            reverse: None,
-            strange: false,
-            other: false,
-        }
+        Matches { context, line, at, target: String::new(), when, reverse: None, strange: false }
     }
 
     pub fn done(&self) -> bool {
@@ -171,9 +160,7 @@ impl<'a> Matches<'a> {
             return Ok(());
         }
         match option {
-            "-4" | "--ipv4" => self.other |= family == Family::V6,
-            "-6" | "--ipv6" => self.other |= family == Family::V4,
-            "-w" | "--wait" => {}
+            "-4" | "-6" | "--ipv4" | "--ipv6" | "-w" | "--wait" => {}
             "-c" | "--set-counters" => self.at += 2,
             "-m" | "--match" => {
                 let module = self.value()?;

@@ -27,9 +27,10 @@ pub fn rule(
     notes: &mut Vec<Note>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Rule> {
-    // In front of the chain too; behind it the options are read one by one.
+    // Anywhere in the line, but not as what a long option says.
     let other = if context.family == Family::V4 { ["-6", "--ipv6"] } else { ["-4", "--ipv4"] };
-    if (0..from).any(|at| other.contains(&line.keyword(at))) {
+    let said = |at: usize| at > 0 && line.text(at - 1).starts_with("--");
+    if (0..line.words.len()).any(|at| other.contains(&line.keyword(at)) && !said(at)) {
         return None;
     }
     let mut when = Match::default();
@@ -43,9 +44,6 @@ pub fn rule(
             return None;
         }
     };
-    if reader.other {
-        return None;
-    }
     let when = reader.finish();
     if action != Action::Continue {
         for text in &when.doubts {
