@@ -77,6 +77,18 @@ pub fn platform(name: &str) -> Option<&'static Platform> {
     PLATFORMS.iter().find(|p| p.name == name)
 }
 
+/// The highest score of the first `limit` lines, each without its indent; 95 and more decide at once.
+pub(crate) fn best_line(text: &str, limit: usize, score: impl Fn(&str) -> u8) -> u8 {
+    let mut best = 0;
+    for line in text.lines().take(limit) {
+        best = best.max(score(line.trim_start()));
+        if best >= 95 {
+            break;
+        }
+    }
+    best
+}
+
 /// The platform a text is most likely of; `None` when nothing speaks for any.
 pub fn recognise(text: &str) -> Option<&'static Platform> {
     let scored = PLATFORMS.iter().map(|p| ((p.recognise)(text), p));

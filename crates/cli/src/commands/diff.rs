@@ -1,6 +1,6 @@
 //! `tillgate diff`: what a change opens and closes, as packets; also from one platform to another.
 
-use super::{json, site};
+use super::{json, topology};
 use crate::args::{Diff, Format, Global};
 use crate::output::{Output, shown};
 use crate::report::abridge;
@@ -8,7 +8,6 @@ use crate::{Environment, Result, document, load};
 use anstyle::AnsiColor;
 use std::io::Read;
 use std::path::Path;
-use tillgate_intent::Topology;
 use tillgate_model::{Proof, Text};
 use tillgate_ruleset::{Change, RuleSet, diff};
 
@@ -19,13 +18,7 @@ pub fn run(
     input: &mut dyn Read,
     output: &mut Output<'_>,
 ) -> Result {
-    let topology = match &args.site {
-        None => None,
-        Some(name) => {
-            let (estate, _) = load::estate(global, environment, input, output)?;
-            Some(Topology::of(site(&estate, name, output)?))
-        }
-    };
+    let topology = topology(args.site.as_deref(), global, environment, input, output)?;
     let old = read(&args.old, args.platform.first(), input, output)?;
     let new = read(&args.new, args.platform.last(), input, output)?;
     let found = diff(&old, &new, topology.as_ref());

@@ -10,11 +10,27 @@ pub mod requirements;
 pub mod trace;
 pub mod verify;
 
-use crate::Result;
+use crate::args::Global;
 use crate::output::Output;
+use crate::{Environment, Result, load};
+use std::io::Read;
 use tillgate_catalog::document::closest;
 use tillgate_estate::{Estate, Site};
+use tillgate_intent::Topology;
 use tillgate_model::Text;
+
+/// The topology of the site named on the command line, if one is.
+pub fn topology(
+    name: Option<&str>,
+    global: &Global,
+    environment: &Environment,
+    input: &mut dyn Read,
+    output: &mut Output<'_>,
+) -> Result<Option<Topology>> {
+    let Some(name) = name else { return Ok(None) };
+    let (estate, _) = load::estate(global, environment, input, output)?;
+    Ok(Some(Topology::of(site(&estate, name, output)?)))
+}
 
 /// A site by name; an error with the nearest name otherwise.
 pub fn site<'e>(estate: &'e Estate, name: &str, output: &mut Output<'_>) -> Result<&'e Site> {

@@ -1,13 +1,12 @@
 //! `tillgate trace`: one packet, or a file of packets, through a configuration.
 
-use super::{json, site};
+use super::{json, topology};
 use crate::args::{Format, Global, Trace};
 use crate::document::{self, effect};
 use crate::output::{Output, shown};
 use crate::{Environment, Result, load};
 use anstyle::AnsiColor;
 use std::io::Read;
-use tillgate_intent::Topology;
 use tillgate_model::{Decision, Diagnostic, Packet, SourceFile, Span, Text};
 use tillgate_ruleset as ruleset;
 
@@ -18,13 +17,7 @@ pub fn run(
     input: &mut dyn Read,
     output: &mut Output<'_>,
 ) -> Result {
-    let topology = match &args.site {
-        None => None,
-        Some(name) => {
-            let (estate, _) = load::estate(global, environment, input, output)?;
-            Some(Topology::of(site(&estate, name, output)?))
-        }
-    };
+    let topology = topology(args.site.as_deref(), global, environment, input, output)?;
     let config = match load::config(&args.config, args.platform.as_deref(), input) {
         Ok(config) => config,
         Err(problem) => return output.fail(&problem),

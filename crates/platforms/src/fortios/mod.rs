@@ -13,15 +13,13 @@ mod vip;
 
 pub use render::render;
 
-use crate::{Input, Parsed};
+use crate::{Input, Parsed, registry};
 use tillgate_model::Diagnostic;
 
 /// How much a text looks like FortiOS.
 pub fn recognise(text: &str) -> u8 {
-    let mut score = 0;
-    for line in text.lines().take(20_000) {
-        let line = line.trim_start();
-        let here = if line.starts_with("#config-version=F") {
+    registry::best_line(text, 20_000, |line| {
+        if line.starts_with("#config-version=F") {
             100
         } else if line.starts_with("config firewall ") || line.starts_with("config system ") {
             95
@@ -29,13 +27,8 @@ pub fn recognise(text: &str) -> u8 {
             20
         } else {
             0
-        };
-        score = score.max(here);
-        if score >= 95 {
-            break;
         }
-    }
-    score
+    })
 }
 
 /// Reads a configuration.

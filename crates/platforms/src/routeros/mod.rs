@@ -11,15 +11,13 @@ mod script;
 
 pub use render::render;
 
-use crate::{Input, Parsed};
+use crate::{Input, Parsed, registry};
 use tillgate_model::Diagnostic;
 
 /// How much a text looks like RouterOS.
 pub fn recognise(text: &str) -> u8 {
-    let mut score = 0;
-    for line in text.lines().take(5000) {
-        let line = line.trim_start();
-        let here = if line.starts_with('#') && line.contains(" by RouterOS ") {
+    registry::best_line(text, 5000, |line| {
+        if line.starts_with('#') && line.contains(" by RouterOS ") {
             100
         } else if line.starts_with("/ip firewall")
             || line.starts_with("/ipv6 firewall")
@@ -33,13 +31,8 @@ pub fn recognise(text: &str) -> u8 {
             60
         } else {
             0
-        };
-        score = score.max(here);
-        if score >= 95 {
-            break;
         }
-    }
-    score
+    })
 }
 
 /// Reads a configuration.
