@@ -25,8 +25,9 @@ pub use outcome::Outcomes;
 pub use path::Region;
 pub use program::Program;
 pub use rules::{
-    Action, Base, Chain, ChainId, Hook, InterfaceMatch, Kind, Match, NameSet, Note, Part, Policy, Rule,
+    Action, Base, Chain, ChainId, Fact, Hook, InterfaceMatch, Kind, Match, NameSet, Note, Part, Policy, Rule,
     RuleSet, Special, Term, Translation,
+    What,
 };
 pub use trace::{Effect, Step, Trace, trace};
 pub use universe::Universe;

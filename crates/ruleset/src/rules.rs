@@ -3,7 +3,7 @@
 //! Modelled on netfilter, whose hooks are the superset of what other platforms do: a platform without chains has
 //! one base chain per hook, one without state has no state matches.
 
-use tillgate_model::{Family, Ranges, Span, Text};
+use tillgate_model::{Date, Family, Ranges, Span, Text};
 use tillgate_packetset::Cube;
 
 /// Index into [`RuleSet::chains`].
@@ -234,6 +234,32 @@ pub struct Note {
     pub bears: bool,
 }
 
+/// Something a configuration says beside what passes; [`crate::verify`] judges it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fact {
+    /// Where: for what is said about a rule, exactly the span of that rule.
+    pub span: Span,
+    /// What.
+    pub what: What,
+}
+
+/// What a [`Fact`] says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    /// An object, list, group, set or chain of this name that nothing in force refers to.
+    Unused(String),
+    /// A rule that is switched off; it is not among the rules.
+    Disabled,
+    /// The last day the rule of this place is in force.
+    Until(Date),
+    /// The rule of this place breaks encrypted connections open, by the profile of this name.
+    Inspects(String),
+    /// The rule of this place passes only what the platform recognises as this application.
+    Application(String),
+    /// The firewall offers its management by this unencrypted service (`telnet`, `http`, …).
+    CleartextManagement(String),
+}
+
 /// A whole configuration.
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
@@ -245,6 +271,8 @@ pub struct RuleSet {
     pub bases: Vec<Base>,
     /// What was not modelled, sorted.
     pub notes: Vec<Note>,
+    /// What is said beside the rules, sorted.
+    pub facts: Vec<Fact>,
 }
 
 impl Match {
@@ -280,6 +308,8 @@ impl RuleSet {
         self.bases.sort_by_key(|b| (b.hook, b.priority));
         self.notes.sort();
         self.notes.dedup();
+        self.facts.sort();
+        self.facts.dedup();
     }
 
     /// Number of rules.
