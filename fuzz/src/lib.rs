@@ -25,7 +25,7 @@ pub fn read(name: &str, text: &str) {
             let packet = Packet::parse(packet).unwrap();
             tillgate_ruleset::trace(&parsed.rules, None, &packet, None);
         }
-        tillgate_ruleset::verify_alone(&parsed.rules);
+        tillgate_ruleset::verify_alone(&parsed.rules, None);
         if parsed.rules.len() < 40 {
             let found = tillgate_ruleset::diff(&parsed.rules, &parsed.rules, None);
             assert!(found.equal, "a rule set equals itself");

@@ -19,6 +19,21 @@ finding-not-modelled = nicht modelliert, zählt also als zu allem fähig: { $wha
 finding-reply-not-permitted = { $source } kann { $service } zu { $destination } öffnen, aber die Antworten werden verworfen
 finding-requirement-disputed = { $requirement } ist an, und der Bedarf ist strittig; beobachten Sie, ob etwas es nutzt
 finding-requirement-stale = die Quelle von { $requirement } wurde seit 90 Tagen nicht geprüft
+finding-rule-redundant = { $count ->
+    [one] ohne diese Regel von { $chain } änderte sich nichts: eine spätere Regel tut mit allen ihren Paketen dasselbe
+   *[other] ohne diese Regel von { $chain } änderte sich nichts: { $count } spätere Regeln zusammen tun mit allen ihren Paketen dasselbe
+ }
+finding-rule-never = diese Regel von { $chain } kann auf kein Paket zutreffen: ihre Bedingungen schließen einander aus
+finding-rule-conflicting = { $count ->
+    [one] diese Regel von { $chain } entscheidet anders als eine frühere über Pakete, auf die beide zutreffen; keine ist eine Ausnahme der anderen
+   *[other] diese Regel von { $chain } entscheidet anders als { $count } frühere über Pakete, auf die beide zutreffen; keine ist eine Ausnahme der anderen
+ }
+finding-rule-disabled = diese Regel ist abgeschaltet
+finding-rule-expired = diese Regel sollte bis { $date } gelten
+finding-object-unused = nichts nutzt { $name }
+finding-cleartext-management = die Firewall lässt sich über { $service } verwalten, ohne Verschlüsselung
+finding-inspection-of-pos = { $source }: diese Regel bricht verschlüsselte Verbindungen auf (Profil { $profile })
+finding-insecure-service = { $service } ist von { $from } nach { $to } zugelassen; dieser Dienst überträgt alles unverschlüsselt
 finding-rule-any-any = eine Regel lässt jeden Dienst von { $from } zu jedem Ziel in { $to } zu
 finding-rule-shadowed = { $count ->
     [one] diese Regel von { $chain } kann nie treffen: eine frühere Regel nimmt alle ihre Pakete
@@ -46,6 +61,8 @@ explain-rule-shadowed = Alle Pakete dieser Regel nehmen frühere Regeln, sie tut
 explain-rule-redundant = Ohne diese Regel änderte sich nichts.
 explain-rule-conflicting = Diese Regel entscheidet über einen Teil derselben Pakete anders als eine frühere.
 explain-rule-unused = Seit langer Zeit hat kein Paket diese Regel genutzt.
+explain-rule-disabled = Eine abgeschaltete Regel prüft niemand, und ein Klick setzt sie in Kraft. Entfernen Sie sie, oder schreiben Sie auf, warum sie bleibt.
+explain-rule-expired = Diese Regel hatte ein Ende, und der Tag ist vorbei. Entfernen Sie sie.
 explain-object-unused = Keine Regel nutzt dieses Objekt.
 explain-deny-not-logged = Verweigerte Pakete hinterlassen keinen Eintrag im Protokoll. Ohne ihn sieht man weder einen Angriff noch ein zu Unrecht blockiertes Terminal.
 explain-anti-spoofing-missing = Ein Paket darf eine Quelladresse behaupten, die nicht von dort kommen kann, woher es kam. Verwerfen Sie solche Pakete vor allem anderen, oder lassen Sie den Rückweg prüfen.

@@ -362,3 +362,13 @@ diff-everything = jedes Paket
 label-old = alt
 label-new = neu
 cmd-diff = Was eine Änderung öffnet und schließt, als Pakete
+
+# Korrekturen und andere Ausgabeformen
+fix-summary = { $mended } behoben und bewiesen; { $left } übrig
+format-not-here = dieser Befehl kennt diese Ausgabeform nicht
+held-summary = woran die { $count } Datenflüsse der Terminals erkannt werden: { $port } nur am Port, { $address } an Adressen, { $name } an Namen, { $application } als Anwendung
+label-severity = Schwere
+label-finding = Befund
+label-what = was
+arg-fix = Beheben, was sich beheben lässt, und die Änderungen als Patch schreiben; jede wird vorher bewiesen
+arg-patch-to = Datei für den Patch

@@ -19,6 +19,21 @@ finding-not-modelled = not modelled, so it counts as able to do anything: { $wha
 finding-reply-not-permitted = { $source } can open { $service } to { $destination }, but the answers are dropped
 finding-requirement-disputed = { $requirement } is on, and its need is disputed; observe whether anything uses it
 finding-requirement-stale = the source of { $requirement } has not been checked for 90 days
+finding-rule-redundant = { $count ->
+    [one] without this rule of { $chain } nothing would change: a later rule does the same with all its packets
+   *[other] without this rule of { $chain } nothing would change: { $count } later rules together do the same with all its packets
+ }
+finding-rule-never = this rule of { $chain } can match no packet: its conditions exclude each other
+finding-rule-conflicting = { $count ->
+    [one] this rule of { $chain } decides differently from an earlier one about packets that both match; neither is an exception of the other
+   *[other] this rule of { $chain } decides differently from { $count } earlier ones about packets that both match; neither is an exception of the other
+ }
+finding-rule-disabled = this rule is switched off
+finding-rule-expired = this rule was to be in force until { $date }
+finding-object-unused = nothing uses { $name }
+finding-cleartext-management = the firewall can be managed by { $service }, which is not encrypted
+finding-inspection-of-pos = { $source }: this rule breaks encrypted connections open (profile { $profile })
+finding-insecure-service = { $service } is permitted from { $from } to { $to }; it sends everything as it is
 finding-rule-any-any = a rule permits any service from { $from } to any destination in { $to }
 finding-rule-shadowed = { $count ->
     [one] this rule of { $chain } can never match: an earlier rule takes all its packets
@@ -46,6 +61,8 @@ explain-rule-shadowed = All packets of this rule are taken by earlier ones, so i
 explain-rule-redundant = Without this rule nothing would change.
 explain-rule-conflicting = This rule decides differently from an earlier one about a part of the same packets.
 explain-rule-unused = No packet has used this rule for a long time.
+explain-rule-disabled = Nobody reviews a rule that is switched off, and one click puts it in force. Remove it, or write down why it stays.
+explain-rule-expired = This rule had an end, and that day has passed. Remove it.
 explain-object-unused = No rule uses this object.
 explain-deny-not-logged = Denied packets leave no log entry. Without them neither an attack nor a wrongly blocked terminal can be seen.
 explain-anti-spoofing-missing = A packet may claim a source address that cannot come from where it came from. Drop such packets before anything else, or let the reverse path be checked.

@@ -312,3 +312,11 @@ diff-equal-possible = no difference found; whether they are equal depends on wha
 diff-everything = every packet
 label-old = old
 label-new = new
+
+# Repairs and other formats
+fix-summary = { $mended } mended and proved; { $left } left
+format-not-here = this command does not print that format
+held-summary = how the terminals' { $count } flows are held: { $port } by port only, { $address } by address, { $name } by name, { $application } by application
+label-severity = severity
+label-finding = finding
+label-what = what

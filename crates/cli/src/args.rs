@@ -47,6 +47,12 @@ pub enum Format {
     Text,
     /// For programs
     Json,
+    /// SARIF 2.1.0, for code review (verify)
+    Sarif,
+    /// JUnit's XML, for CI servers (verify)
+    Junit,
+    /// Markdown tables (verify, render --platform checklist)
+    Markdown,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -173,6 +179,12 @@ pub struct Verify {
     /// Firewall platform, where it cannot be recognised
     #[arg(long)]
     pub platform: Option<String>,
+    /// Mend what can be mended, and write the changes as a patch; each is proved before
+    #[arg(long, requires = "site")]
+    pub fix: bool,
+    /// File for the patch
+    #[arg(short = 'o', long = "output", value_name = "PATH", requires = "fix")]
+    pub patch_to: Option<PathBuf>,
     /// Severity from which a finding fails the site
     #[arg(long, value_name = "SEVERITY", default_value = "high", value_parser = severity)]
     pub fail_on: Severity,

@@ -3,11 +3,11 @@
 use crate::lang::Lang;
 use serde_json::{Map, Value as Json, json};
 use tillgate_catalog::{Destination, Requirement};
-use tillgate_intent::{Intent, Path, Reason, Side};
+use tillgate_intent::{Flow, Intent, Path, Reason, Side};
 use tillgate_model::{
     Box_, Evidence, Family, Finding, Packet, Severity, Span, Summary, Verdict, addresses_text, format_ports,
 };
-use tillgate_ruleset::{Change, Difference, Effect, Trace};
+use tillgate_ruleset::{Change, Difference, Effect, Held, Trace};
 
 /// `tillgate.findings/1`
 pub fn findings(site: Option<&str>, verdict: Verdict, list: &[Finding], lang: &Lang) -> Json {
@@ -64,6 +64,15 @@ fn extend(object: &mut Json, more: Json) {
     if let (Some(object), Json::Object(more)) = (object.as_object_mut(), more) {
         object.extend(more);
     }
+}
+
+/// How narrowly a flow of a terminal is held, and by which lines.
+pub fn held(flow: &Flow, held: &Held) -> Json {
+    json!({
+        "id": flow.id,
+        "held": held.by.map(|by| by.name()),
+        "lines": held.lines.iter().map(place).collect::<Vec<_>>(),
+    })
 }
 
 /// `tillgate.diff/1`.

@@ -5,6 +5,7 @@
 mod args;
 mod commands;
 mod document;
+mod formats;
 mod lang;
 mod load;
 mod output;
@@ -90,6 +91,9 @@ pub fn run(
         }
     };
     let mut output = Output::new(&cli.global, environment, lang, out, err);
+    if let Err(failed) = formats::check(&cli, &mut output) {
+        return failed.0;
+    }
     let result = match &cli.command {
         Command::Init(a) => commands::init::run(a, environment, input, &mut output),
         Command::Requirements(a) => commands::requirements::run(a, &cli.global, &mut output),

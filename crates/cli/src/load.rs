@@ -224,8 +224,15 @@ fn is_resolver(text: &str) -> bool {
 
 /// Reads a gathered configuration.
 pub fn parse(config: &Config) -> Parsed {
-    let includes = Folder(config.folder.clone());
+    let includes = config.includes();
     config.platform.parse(&Input { files: &config.main, resolvers: &config.resolvers, includes: &includes })
+}
+
+impl Config {
+    /// Where the files it asks for are looked for.
+    pub fn includes(&self) -> impl Includes {
+        Folder(self.folder.clone())
+    }
 }
 
 /// Includes below the configuration's folder, and nowhere else.

@@ -128,6 +128,15 @@ impl<'a> Output<'a> {
         if self.color { format!("{style}{text}{style:#}") } else { text.to_string() }
     }
 
+    /// A line of a change: what goes, what comes, and where.
+    pub fn change(&self, line: &str) -> String {
+        match line.chars().next() {
+            Some('-') => self.style(Style::new().fg_color(Some(AnsiColor::Red.into())), line),
+            Some('+') => self.style(Style::new().fg_color(Some(AnsiColor::Green.into())), line),
+            _ => line.to_string(),
+        }
+    }
+
     pub fn severity(&self, severity: Severity) -> String {
         let color = match severity {
             Severity::Critical | Severity::High => AnsiColor::Red,

@@ -3,6 +3,7 @@
 use crate::output::{Output, shown};
 use anstyle::AnsiColor;
 use tillgate_model::{Evidence, Finding, Proof, Severity, Summary, Text, Verdict};
+use tillgate_ruleset::By;
 
 /// Findings as text, worst first.
 pub fn findings(list: &[Finding], output: &Output<'_>) -> String {
@@ -61,8 +62,9 @@ pub fn findings(list: &[Finding], output: &Output<'_>) -> String {
                 }
             }
         }
-        for fix in &finding.fix {
-            out.push_str(&format!("  {}  {}\n", label(output, "label-fix"), shown(&fix.text)));
+        for (at, line) in finding.fix.iter().flat_map(|fix| fix.text.lines()).enumerate() {
+            let label = if at == 0 { label(output, "label-fix") } else { " ".repeat(8) };
+            out.push_str(&format!("  {label}  {}\n", output.change(&shown(line))));
         }
         let references: Vec<String> =
             finding.id.references().iter().map(|r| r.replace("pci-dss-4.0.1/", "")).collect();
@@ -96,6 +98,18 @@ pub fn abridge(list: &[String]) -> String {
         [a, b, c, _, ..] => format!("{a}, {b}, {c}, … ({})", list.len()),
         _ => list.join(", "),
     }
+}
+
+/// How narrowly the terminals' flows are held, counted.
+pub fn held(list: &[By], output: &Output<'_>) -> Option<String> {
+    let count = |by: By| list.iter().filter(|b| **b == by).count();
+    let text = Text::new("held-summary")
+        .num("count", list.len())
+        .num("port", count(By::Port))
+        .num("address", count(By::Address))
+        .num("name", count(By::Name))
+        .num("application", count(By::Application));
+    (!list.is_empty()).then(|| output.lang.text(&text))
 }
 
 /// The last line: the verdict and how many findings of each severity.

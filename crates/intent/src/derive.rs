@@ -48,6 +48,7 @@ pub fn intent(site: &Site, library: &Library, today: Date) -> Intent {
     });
     Intent {
         site: site.name.clone(),
+        today,
         devices: devices.collect(),
         findings: findings::findings(site, library, &flows, today),
         flows,

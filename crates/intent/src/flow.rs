@@ -2,7 +2,7 @@
 
 use crate::Topology;
 use tillgate_catalog::Level;
-use tillgate_model::{Family, Finding, Protocol, Ranges};
+use tillgate_model::{Date, Family, Finding, Protocol, Ranges};
 
 /// One side of a path through the firewall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -151,6 +151,8 @@ pub struct OpenQuestion {
 pub struct Intent {
     /// Site name.
     pub site: String,
+    /// The day it is of.
+    pub today: Date,
     /// Segments and uplinks.
     pub topology: Topology,
     /// Flows, sorted by path, requirement and id.

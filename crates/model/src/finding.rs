@@ -136,6 +136,8 @@ finding_ids! {
     RuleRedundant "rule-redundant" Low FirewallAdmin ["pci-dss-4.0.1/1.2.7"] "A rule changes nothing.";
     RuleConflicting "rule-conflicting" Medium FirewallAdmin ["pci-dss-4.0.1/1.2.7"] "A rule contradicts an earlier one for a part of its packets.";
     RuleUnused "rule-unused" Low FirewallAdmin ["pci-dss-4.0.1/1.2.7"] "Nothing ever used a rule.";
+    RuleDisabled "rule-disabled" Low FirewallAdmin ["pci-dss-4.0.1/1.2.7"] "A rule is switched off.";
+    RuleExpired "rule-expired" Low FirewallAdmin ["pci-dss-4.0.1/1.2.7"] "A rule has passed its date.";
     ObjectUnused "object-unused" Low FirewallAdmin ["pci-dss-4.0.1/1.2.7"] "An object is used by no rule.";
     DenyNotLogged "deny-not-logged" Medium FirewallAdmin ["pci-dss-4.0.1/10.2.1"] "Denied packets leave no trace in a log.";
     AntiSpoofingMissing "anti-spoofing-missing" Medium FirewallAdmin ["pci-dss-4.0.1/1.4.3"] "Packets with a forged source address are permitted.";

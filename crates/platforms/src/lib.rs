@@ -4,6 +4,7 @@
 //! asked for through [`Includes`].
 
 mod companion;
+mod edit;
 pub mod fortios;
 pub mod iptables;
 mod loops;
@@ -14,7 +15,8 @@ mod registry;
 pub mod routeros;
 mod write;
 
-pub use registry::{PLATFORMS, Platform, platform, recognise};
+pub use edit::Desk;
+pub use registry::{Hand, PLATFORMS, Platform, platform, recognise};
 pub use write::{RenderError, Rendered};
 
 use std::sync::Arc;

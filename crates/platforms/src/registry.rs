@@ -1,10 +1,15 @@
 //! The platforms by name, and which one a text is of.
 
-use crate::{Input, LARGEST, Parsed, RenderError, Rendered, fortios, iptables, nftables, routeros};
+use crate::{
+    Desk, Includes, Input, LARGEST, Parsed, RenderError, Rendered, fortios, iptables, nftables, routeros,
+};
+use std::sync::Arc;
 use tillgate_estate::Site;
 use tillgate_intent::Intent;
-use tillgate_model::{Diagnostic, Span, Text};
-use tillgate_ruleset::RuleSet;
+use tillgate_model::{Diagnostic, SourceFile, Span, Text};
+use tillgate_ruleset::{Edit, Editor, Repair, RuleSet};
+
+type Edits = fn(&Desk<'_>, &Repair<'_>) -> Vec<Vec<Edit>>;
 
 /// A firewall platform.
 pub struct Platform {
@@ -16,6 +21,8 @@ pub struct Platform {
     parse: fn(&Input<'_>) -> Parsed,
     /// Writes the configuration of a site, and refuses what it cannot prove.
     pub render: fn(&Site, &Intent) -> Result<Rendered, RenderError>,
+    /// Ways to write a repair into a configuration of somebody, smallest first.
+    edits: Edits,
     /// How files are called that it reads.
     pub extension: &'static str,
     /// The text that says how to load it with a way back.
@@ -36,6 +43,11 @@ impl Platform {
     }
 }
 
+/// Repairs that are written by `render` alone.
+fn none(_: &Desk<'_>, _: &Repair<'_>) -> Vec<Vec<Edit>> {
+    Vec::new()
+}
+
 /// All platforms.
 pub const PLATFORMS: &[Platform] = &[
     Platform {
@@ -43,6 +55,7 @@ pub const PLATFORMS: &[Platform] = &[
         recognise: fortios::recognise,
         parse: fortios::parse,
         render: fortios::render,
+        edits: none,
         extension: "conf",
         rollback: "render-rollback-fortios",
     },
@@ -51,6 +64,7 @@ pub const PLATFORMS: &[Platform] = &[
         recognise: iptables::recognise,
         parse: iptables::parse,
         render: iptables::render,
+        edits: iptables::edits,
         extension: "rules",
         rollback: "render-rollback-iptables",
     },
@@ -59,6 +73,7 @@ pub const PLATFORMS: &[Platform] = &[
         recognise: nftables::recognise,
         parse: nftables::parse,
         render: nftables::render,
+        edits: nftables::edits,
         extension: "nft",
         rollback: "render-rollback-nftables",
     },
@@ -67,10 +82,35 @@ pub const PLATFORMS: &[Platform] = &[
         recognise: routeros::recognise,
         parse: routeros::parse,
         render: routeros::render,
+        edits: none,
         extension: "rsc",
         rollback: "render-rollback-routeros",
     },
 ];
+
+/// An editor of one configuration of a site.
+pub struct Hand<'a> {
+    /// Whose words it writes.
+    pub platform: &'a Platform,
+    /// What the site wants.
+    pub intent: &'a Intent,
+    /// Resolver files beside the configuration.
+    pub resolvers: &'a [Arc<SourceFile>],
+    /// Files it asks for.
+    pub includes: &'a dyn Includes,
+}
+
+impl Editor for Hand<'_> {
+    fn read(&self, files: &[Arc<SourceFile>]) -> Option<RuleSet> {
+        let parsed =
+            self.platform.parse(&Input { files, resolvers: self.resolvers, includes: self.includes });
+        parsed.diagnostics.is_empty().then_some(parsed.rules)
+    }
+
+    fn edits(&self, rules: &RuleSet, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
+        (self.platform.edits)(&Desk { rules, intent: self.intent }, repair)
+    }
+}
 
 /// The platform of a name.
 pub fn platform(name: &str) -> Option<&'static Platform> {

@@ -4,7 +4,7 @@ use crate::{Input, NoIncludes, Parsed};
 use tillgate_estate::{ServiceAt, Site};
 use tillgate_intent::Intent;
 use tillgate_model::{Finding, FindingId, SourceFile, Text};
-use tillgate_ruleset::verify;
+use tillgate_ruleset::{RuleSet, verify};
 
 /// A configuration and what belongs beside it.
 #[derive(Debug)]
@@ -70,17 +70,29 @@ pub(crate) fn prove(
     let resolvers: Vec<_> = rendered.companions.iter().map(source).collect();
     let files = [SourceFile::new("rendered", rendered.text.as_str())];
     let parsed = parse(&Input { files: &files, resolvers: &resolvers, includes: &NoIncludes });
+    let findings = shortcomings(&parsed.rules, intent);
+    if findings.is_empty() && parsed.diagnostics.is_empty() {
+        Ok(rendered)
+    } else {
+        Err(RenderError::Unproved(findings))
+    }
+}
+
+/// In what a rule set differs from the intent with every flow needed.
+pub(crate) fn shortcomings(rules: &RuleSet, intent: &Intent) -> Vec<Finding> {
     let mut strict = intent.clone();
     strict.findings.clear();
     for flow in &mut strict.flows {
         flow.needed = true;
         flow.unchecked &= flow.requirement == "management";
     }
-    let mut findings = verify(&parsed.rules, &strict);
-    findings.retain(|f| f.id != FindingId::RuleShadowed);
-    if findings.is_empty() && parsed.diagnostics.is_empty() {
-        Ok(rendered)
-    } else {
-        Err(RenderError::Unproved(findings))
-    }
+    let mut findings = verify(rules, &strict);
+    let untidy = [
+        FindingId::RuleShadowed,
+        FindingId::RuleRedundant,
+        FindingId::RuleConflicting,
+        FindingId::ObjectUnused,
+    ];
+    findings.retain(|f| !untidy.contains(&f.id));
+    findings
 }

@@ -22,6 +22,30 @@ const MOST_RULES: usize = 32;
 /// Ports by which firewalls are managed: SSH, Telnet, HTTP(S) and its usual alternatives, WinBox, SNMP over TCP.
 const MANAGEMENT_PORTS: [u16; 9] = [22, 23, 80, 443, 4433, 8080, 8291, 8443, 10443];
 
+/// Services that send passwords or data as they are: those PCI DSS names as insecure (4.0.1, glossary: FTP, Telnet, POP3,
+/// IMAP, SNMP v1 and v2), and TFTP, the r-commands (RFC 1282), NetBIOS, SMB and VNC.
+const INSECURE: [(Protocol, u16, &str); 16] = [
+    (Protocol::TCP, 21, "FTP"),
+    (Protocol::TCP, 23, "Telnet"),
+    (Protocol::UDP, 69, "TFTP"),
+    (Protocol::TCP, 110, "POP3"),
+    (Protocol::UDP, 137, "NetBIOS"),
+    (Protocol::UDP, 138, "NetBIOS"),
+    (Protocol::TCP, 139, "NetBIOS"),
+    (Protocol::TCP, 143, "IMAP"),
+    (Protocol::UDP, 161, "SNMP"),
+    (Protocol::UDP, 162, "SNMP"),
+    (Protocol::TCP, 445, "SMB"),
+    (Protocol::TCP, 512, "rexec"),
+    (Protocol::TCP, 513, "rlogin"),
+    (Protocol::TCP, 514, "rsh"),
+    (Protocol::TCP, 5900, "VNC"),
+    (Protocol::TCP, 5901, "VNC"),
+];
+
+/// A rule whose ports span more than this was not written for one of them.
+const ON_PURPOSE: u128 = 1024;
+
 /// Where packets come from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum From {
@@ -72,6 +96,7 @@ type Key = (String, To, RuleId);
 struct Excess {
     found: Vec<(Key, Finding)>,
     silent: BTreeMap<RuleId, Finding>,
+    insecure: Vec<(Key, Finding)>,
 }
 
 /// What one rule permits of an answer.
@@ -233,6 +258,7 @@ impl Judge<'_> {
             .collect();
         let mut found: BTreeMap<Key, Finding> = BTreeMap::new();
         let mut silent: BTreeMap<RuleId, Finding> = BTreeMap::new();
+        let mut insecure: BTreeMap<Key, Finding> = BTreeMap::new();
         for one in all {
             for (key, finding) in one.found {
                 let known = found.entry(key).or_insert_with(|| finding.clone());
@@ -244,8 +270,13 @@ impl Judge<'_> {
             for (rule, finding) in one.silent {
                 silent.entry(rule).or_insert(finding);
             }
+            for (key, finding) in one.insecure {
+                insecure.entry(key).or_insert(finding);
+            }
         }
-        found.into_values().chain(silent.into_values()).collect()
+        // What nothing asks for is told as that; a service the estate asks for may still be an insecure one.
+        insecure.retain(|key, _| !found.contains_key(key));
+        found.into_values().chain(silent.into_values()).chain(insecure.into_values()).collect()
     }
 
     /// What a pair of sides may exchange beyond the intent, and is denied in silence.
@@ -262,6 +293,7 @@ impl Judge<'_> {
             let judged = self.within(to, family, &scope, quiet);
             let node = self.ask(way, &question, judged);
             self.logging(from, to, node, &mut out.silent);
+            self.insecure(from, to, node, &mut out.insecure);
             let within = self.within(to, family, &scope, except);
             // Without translation a packet is judged as it came, and one answer serves both questions.
             let answer = match self.program.translates() {
@@ -547,6 +579,34 @@ impl Judge<'_> {
                 Text::new("finding-deny-not-logged").arg("from", self.name(from)).arg("to", self.to_name(to));
             let finding = Finding::new(FindingId::DenyNotLogged, self.subject(from, to), text);
             lines.insert(rule, self.with_evidence(finding, &shown));
+        }
+    }
+    /// Insecure services that a rule permits by their port.
+    fn insecure(&self, from: &From, to: To, node: Node, found: &mut Vec<(Key, Finding)>) {
+        for (protocol, port, service) in INSECURE {
+            let area = Cube::all()
+                .at(Field::Protocol, protocol.0 as u128)
+                .and_then(|c| c.at(Field::DestinationPort, port.into()));
+            let Some(area) = area else { continue };
+            let path = self.program.diagram.path_within(node, &area, |v| Outcomes(v).must_accept());
+            let Some((cube, value)) = path else { continue };
+            let Some(rule) = self.program.decider(Outcomes(value)) else { continue };
+            let meant = |c: &Cube| {
+                let list = c.ranges(Field::DestinationPort).map_or(&[][..], Ranges::as_slice);
+                c.meets(&cube)
+                    && list.iter().any(|(lo, hi)| (*lo..=*hi).contains(&port.into()) && hi - lo < ON_PURPOSE)
+            };
+            let bound = self.program.chains[rule.0].iter().find(|b| b.index == rule.1);
+            if !bound.is_some_and(|b| b.cubes.iter().any(meant)) {
+                continue;
+            }
+            let text = Text::new("finding-insecure-service")
+                .arg("service", service)
+                .arg("from", self.name(from))
+                .arg("to", self.to_name(to));
+            let finding = Finding::new(FindingId::InsecureService, self.subject(from, to), text);
+            let shown = self.show(&cube);
+            found.push(((self.name(from), to, rule), self.with_evidence(finding, &shown)));
         }
     }
 }

@@ -36,7 +36,7 @@ impl<'a> Judge<'a> {
     }
 
     /// The box of a flow's needed packets, leaving by one egress interface.
-    fn question(&self, flow: &Flow, output: Option<&str>) -> Option<Cube> {
+    pub fn question(&self, flow: &Flow, output: Option<&str>) -> Option<Cube> {
         let (topology, universe) = (&self.intent.topology, &self.program.universe);
         let (Path::Forward { from, .. } | Path::Local { from }) = flow.path else { return None };
         let mut cube = Cube::all()
@@ -124,7 +124,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn outputs(&self, flow: &Flow) -> Vec<Option<String>> {
+    pub fn outputs(&self, flow: &Flow) -> Vec<Option<String>> {
         let topology = &self.intent.topology;
         match flow.path {
             Path::Forward { to: Side::Zone(at), .. } => vec![Some(topology.zones[at].interface.clone())],

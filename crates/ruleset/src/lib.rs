@@ -7,6 +7,8 @@ mod allowed;
 mod bind;
 mod diff;
 mod excess;
+mod fix;
+mod held;
 mod hygiene;
 mod judge;
 mod outcome;
@@ -21,13 +23,14 @@ mod witness;
 
 pub use allowed::{allowed_cubes, never_excess};
 pub use diff::{Change, Difference, diff};
+pub use fix::{Edit, Editor, Judged, Mended, Mending, Repair, Round, mend, mend_all};
+pub use held::{By, Held, held};
 pub use outcome::Outcomes;
 pub use path::Region;
 pub use program::Program;
 pub use rules::{
     Action, Base, Chain, ChainId, Fact, Hook, InterfaceMatch, Kind, Match, NameSet, Note, Part, Policy, Rule,
-    RuleSet, Special, Term, Translation,
-    What,
+    RuleSet, Special, Term, Translation, What,
 };
 pub use trace::{Effect, Step, Trace, trace};
 pub use universe::Universe;

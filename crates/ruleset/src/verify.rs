@@ -1,11 +1,12 @@
 //! Does a configuration do what the site needs, and nothing more?
 
-use crate::hygiene;
+use crate::held;
+use crate::hygiene::{Untidy, any_any};
 use crate::judge::Judge;
 use crate::program::Program;
 use crate::rules::RuleSet;
 use tillgate_intent::Intent;
-use tillgate_model::{Evidence, Finding, FindingId, Proof, Subject, Text};
+use tillgate_model::{Date, Evidence, Finding, FindingId, Proof, Subject, Text};
 
 /// Every finding of a rule set against an intent, sorted: flows, answers, excess, boundary, logging, hygiene,
 /// and the estate's own.
@@ -18,23 +19,23 @@ pub fn verify(rules: &RuleSet, intent: &Intent) -> Vec<Finding> {
         judge.spoofing();
         judge.findings
     };
-    let (excess, (needed, shadowed)) = rayon::join(
-        || judge.excess(),
-        || rayon::join(needed, || hygiene::shadowed(rules, &judge.program.chains)),
-    );
+    let (excess, (needed, untidy)) =
+        rayon::join(|| judge.excess(), || rayon::join(needed, || Untidy::of(rules, &judge.program.chains)));
+    let told = needed.into_iter().chain(excess).collect();
     let mut findings = intent.findings.clone();
-    findings.extend(needed.into_iter().chain(excess).chain(shadowed));
+    findings.extend(untidy.beside(told, rules, Some(intent.today)));
+    findings.extend(held::inspected(rules, intent));
     findings.extend(notes(rules));
     Finding::sort(&mut findings);
     findings.dedup();
     findings
 }
 
-/// What can be judged without an intent.
-pub fn verify_alone(rules: &RuleSet) -> Vec<Finding> {
+/// What can be judged without an intent; without a date, not what has ended.
+pub fn verify_alone(rules: &RuleSet, today: Option<Date>) -> Vec<Finding> {
     let program = Program::new(rules, None);
-    let mut findings = hygiene::shadowed(rules, &program.chains);
-    findings.extend(hygiene::any_any(rules));
+    let untidy = Untidy::of(rules, &program.chains);
+    let mut findings = untidy.beside(any_any(rules), rules, today);
     findings.extend(notes(rules));
     Finding::sort(&mut findings);
     findings.dedup();

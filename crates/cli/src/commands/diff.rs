@@ -24,7 +24,7 @@ pub fn run(
     let found = diff(&old, &new, topology.as_ref());
     match output.format {
         Format::Json => output.data(&json(&document::difference(&found))),
-        Format::Text => {
+        _ => {
             let lists = [
                 ("diff-opened", AnsiColor::Red, &found.opened),
                 ("diff-closed", AnsiColor::Yellow, &found.closed),

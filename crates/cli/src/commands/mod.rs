@@ -3,7 +3,9 @@
 pub mod catalog;
 pub mod diff;
 pub mod explain;
+mod fleet;
 pub mod init;
+mod patch;
 pub mod plan;
 pub mod render;
 pub mod requirements;

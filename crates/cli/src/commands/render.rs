@@ -88,7 +88,6 @@ fn render(site: &Site, library: &Library, args: &Render, output: &mut Output<'_>
 
 fn print((platform, rendered): &Written, output: &mut Output<'_>) {
     match output.format {
-        Format::Text => output.data(&rendered.text),
         Format::Json => {
             let companions: Vec<_> =
                 rendered.companions.iter().map(|(n, t)| json!({"name": n, "text": t})).collect();
@@ -97,6 +96,7 @@ fn print((platform, rendered): &Written, output: &mut Output<'_>) {
             });
             output.data(&super::json(&value));
         }
+        _ => output.data(&rendered.text),
     }
 }
 
@@ -124,8 +124,8 @@ fn write_folder(
     Ok(())
 }
 
-fn write(path: &Path, text: &str, output: &mut Output<'_>) -> Result<()> {
-    // A file is there whole or not at all.
+/// Writes a file whole or not at all.
+pub(super) fn write(path: &Path, text: &str, output: &mut Output<'_>) -> Result<()> {
     let temporary = path.with_extension(format!("tmp{}", std::process::id()));
     let result = std::fs::write(&temporary, text).and_then(|()| std::fs::rename(&temporary, path));
     match result {

@@ -30,7 +30,7 @@ pub fn run(
         let trace = ruleset::trace(&rules, topology.as_ref(), &packet, None);
         match output.format {
             Format::Json => output.data(&json(&document::trace(&packet.to_string(), &trace))),
-            Format::Text => print(&packet, &trace, output),
+            _ => print(&packet, &trace, output),
         }
         return Ok(if trace.decision == Decision::Unknown { 3 } else { 0 });
     }
@@ -49,7 +49,7 @@ pub fn run(
                     let value = document::trace(&packet.to_string(), &trace);
                     output.line(&value.to_string());
                 }
-                Format::Text => {
+                _ => {
                     let decided = trace
                         .decided_by
                         .as_ref()

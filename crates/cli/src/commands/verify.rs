@@ -1,18 +1,15 @@
 //! `tillgate verify`: what a configuration really permits, against a site, all sites, or by itself.
 
-use super::{json, site};
+use super::{json, patch, site};
 use crate::args::{Format, Global, Verify};
+use crate::formats::{Document, Report};
 use crate::output::Output;
 use crate::{Environment, Result, document, load, report};
-use indicatif::{ProgressBar, ProgressStyle};
-use rayon::prelude::*;
 use std::io::Read;
-use std::path::{Path, PathBuf};
-use tillgate_catalog::Library;
-use tillgate_estate::{Estate, Site};
-use tillgate_intent::intent;
-use tillgate_model::{Date, Diagnostic, Finding, Severity, Text, Verdict};
-use tillgate_ruleset as ruleset;
+use tillgate_intent::{Flow, Intent, intent};
+use tillgate_model::{Finding, Text, Verdict};
+use tillgate_platforms::Hand;
+use tillgate_ruleset::{self as ruleset, Held, Judged};
 
 pub fn run(
     args: &Verify,
@@ -23,35 +20,122 @@ pub fn run(
 ) -> Result {
     if args.all {
         let (estate, library) = load::estate(global, environment, input, output)?;
-        return all(args, &estate, &library, output);
+        return super::fleet::run(args, &estate, &library, output);
     }
-    let findings = match &args.site {
-        Some(name) => {
-            let (estate, library) = load::estate(global, environment, input, output)?;
-            let site = site(&estate, name, output)?;
-            let rules = configuration(args, input, output)?;
-            ruleset::verify(&rules, &intent(site, &library, output.today))
-        }
-        None => ruleset::verify_alone(&configuration(args, input, output)?),
+    let Some(name) = &args.site else {
+        let (_, rules) = configuration(args, input, output)?;
+        let findings = ruleset::verify_alone(&rules, Some(output.today));
+        return Ok(tell(None, &findings, Vec::new(), args, output));
     };
-    let verdict = Verdict::of(&findings, args.fail_on);
-    let site = args.site.as_deref();
-    match output.format {
-        Format::Json => {
-            let value = document::findings(site, verdict, &findings, &output.lang);
-            output.data(&json(&value));
+    let (estate, library) = load::estate(global, environment, input, output)?;
+    let site = site(&estate, name, output)?;
+    let (config, rules) = configuration(args, input, output)?;
+    let intent = intent(site, &library, output.today);
+    let includes = config.includes();
+    let hand = Hand {
+        platform: config.platform,
+        intent: &intent,
+        resolvers: &config.resolvers,
+        includes: &includes,
+    };
+    let findings = ruleset::verify(&rules, &intent);
+    let mut judged = Judged { files: config.main.clone(), rules, findings };
+    if args.fix {
+        return fix(&judged, &intent, &hand, args, output);
+    }
+    mend_each(&mut judged, &intent, &hand);
+    let held = ruleset::held(&judged.rules, &intent);
+    let flows = held.into_iter().map(|h| (&intent.flows[h.flow], h)).collect();
+    Ok(tell(Some(name), &judged.findings, flows, args, output))
+}
+
+/// A flow and how it is held.
+type Flows<'a> = Vec<(&'a Flow, Held)>;
+
+/// Prints what was found, in whatever form.
+fn tell(
+    site: Option<&str>,
+    findings: &[Finding],
+    flows: Flows<'_>,
+    args: &Verify,
+    output: &mut Output<'_>,
+) -> u8 {
+    let verdict = Verdict::of(findings, args.fail_on);
+    if let Some(mut document) = Document::of(output.format, args.fail_on) {
+        document.begin(output);
+        document.add(&Report { site, verdict: Some(verdict), findings, error: None }, output);
+        document.end(output);
+    } else if output.format == Format::Json {
+        let mut value = document::findings(site, verdict, findings, &output.lang);
+        if site.is_some() {
+            value["flows"] = flows.iter().map(|(flow, held)| document::held(flow, held)).collect();
         }
-        Format::Text => {
-            let text = report::findings(&findings, output);
-            output.data(&text);
-            let line = report::verdict(site, verdict, &findings, output);
+        output.data(&json(&value));
+    } else {
+        let text = report::findings(findings, output);
+        output.data(&text);
+        if let Some(line) = report::held(&flows.iter().filter_map(|(_, h)| h.by).collect::<Vec<_>>(), output)
+        {
             output.line(&line);
         }
+        let line = report::verdict(site, verdict, findings, output);
+        output.line(&line);
+    }
+    verdict.exit_code()
+}
+
+/// Rules read again while fixes are looked for unasked: what a shop's file takes is not felt, and a file of thousands
+/// of rules is judged at once and mended with `--fix`.
+const UNASKED: usize = 4000;
+/// Proposals tried with `--fix`.
+const ASKED: usize = 10_000;
+
+/// Gives each finding the smallest change that mends it, as far as the work allowed goes. The changes belong together:
+/// one may mend several findings.
+fn mend_each(judged: &mut Judged, intent: &Intent, hand: &Hand<'_>) {
+    let tries = UNASKED / judged.rules.len().max(40);
+    if tries == 0 {
+        return;
+    }
+    let mending = ruleset::mend_all(judged, intent, hand, tries);
+    for finding in &mut judged.findings {
+        let fix = mending.of(finding).map(|round| patch::fix(hand.platform.name, round));
+        finding.fix.extend(fix);
+    }
+}
+
+/// Mends everything that can be, and writes the patch; the exit code is that of the corrected configuration.
+fn fix(judged: &Judged, intent: &Intent, hand: &Hand<'_>, args: &Verify, output: &mut Output<'_>) -> Result {
+    let ruleset::Mending { after, rounds } = ruleset::mend_all(judged, intent, hand, ASKED);
+    let patch = patch::patch(&judged.files, &after.files);
+    let verdict = Verdict::of(&after.findings, args.fail_on);
+    match &args.patch_to {
+        Some(path) => super::render::write(path, &patch, output)?,
+        None if output.format == Format::Json => {
+            let before = Verdict::of(&judged.findings, args.fail_on);
+            let mut value = document::findings(Some(&intent.site), before, &judged.findings, &output.lang);
+            value["patch"] = patch.into();
+            value["after"] = document::findings(Some(&intent.site), verdict, &after.findings, &output.lang);
+            output.data(&json(&value));
+            return Ok(verdict.exit_code());
+        }
+        None if output.terminal => output.data(&crate::output::shown(&patch)),
+        None => output.data(&patch),
+    }
+    let rest = report::findings(&after.findings, output);
+    let line = report::verdict(Some(&intent.site), verdict, &after.findings, output);
+    output.note(&Text::new("fix-summary").num("mended", rounds.len()).num("left", after.findings.len()));
+    if !output.quiet {
+        let _ = write!(output.err, "{rest}{line}\n");
     }
     Ok(verdict.exit_code())
 }
 
-fn configuration(args: &Verify, input: &mut dyn Read, output: &mut Output<'_>) -> Result<ruleset::RuleSet> {
+fn configuration(
+    args: &Verify,
+    input: &mut dyn Read,
+    output: &mut Output<'_>,
+) -> Result<(load::Config, ruleset::RuleSet)> {
     let config = match load::config(&args.config, args.platform.as_deref(), input) {
         Ok(config) => config,
         Err(problem) => return output.fail(&problem),
@@ -62,159 +146,5 @@ fn configuration(args: &Verify, input: &mut dyn Read, output: &mut Output<'_>) -
         return output
             .fail(&Text::new("config-no-rules").arg("name", config.main.first().map_or("", |f| &f.name)));
     }
-    Ok(parsed.rules)
-}
-
-/// What became of one site of a fleet.
-enum Judged {
-    Findings(Verdict, Vec<Finding>),
-    /// The configuration could not be read.
-    Unreadable(Vec<Diagnostic>),
-    Problem(Text),
-}
-
-/// Sites judged at once; what bounds the memory of a fleet.
-const BATCH: usize = 64;
-
-fn all(args: &Verify, estate: &Estate, library: &Library, output: &mut Output<'_>) -> Result {
-    let bar = match output.progress {
-        true => ProgressBar::new(estate.sites.len() as u64),
-        false => ProgressBar::hidden(),
-    };
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {per_sec} {eta}") {
-        bar.set_style(style);
-    }
-    // One listing of each folder serves every site.
-    let listings: Vec<Listing> = args.config.iter().map(|f| Listing::of(f)).collect();
-    let mut tally = [0usize; 4];
-    let mut worst = 0;
-    if output.format == Format::Json {
-        output.data("{\n\"schema\": \"tillgate.fleet/1\",\n\"sites\": [");
-    }
-    let mut first = true;
-    for batch in estate.sites.chunks(BATCH) {
-        let today = output.today;
-        let judged: Vec<(&Site, Judged)> = batch
-            .par_iter()
-            .map(|site| {
-                let result = judge(args, site, library, today, &listings);
-                bar.inc(1);
-                (site, result)
-            })
-            .collect();
-        for (site, judged) in judged {
-            let code = one(site, judged, &mut first, output);
-            tally[code as usize] += 1;
-            // Bad input outweighs everything, a failure outweighs a doubt.
-            worst = [2, 1, 3, 0].into_iter().find(|c| *c == worst || *c == code).unwrap_or(0);
-        }
-        if output.is_closed() {
-            break;
-        }
-    }
-    bar.finish_and_clear();
-    if output.format == Format::Json {
-        output.data("\n],\n");
-        let summary = serde_json::json!({"holds": tally[0], "fails": tally[1], "unreadable": tally[2], "undecided": tally[3]});
-        output.data(&format!("\"summary\": {summary}\n}}\n"));
-    } else {
-        let text = Text::new("fleet-summary")
-            .num("sites", estate.sites.len())
-            .num("holds", tally[0])
-            .num("fails", tally[1])
-            .num("undecided", tally[3])
-            .num("unreadable", tally[2]);
-        let line = output.lang.text(&text);
-        output.line(&line);
-    }
-    Ok(worst)
-}
-
-/// Prints one site of a fleet; its exit code.
-fn one(site: &Site, judged: Judged, first: &mut bool, output: &mut Output<'_>) -> u8 {
-    let comma = if std::mem::take(first) { "\n" } else { ",\n" };
-    match judged {
-        Judged::Findings(verdict, findings) => {
-            match output.format {
-                Format::Json => {
-                    let value = document::findings(Some(&site.name), verdict, &findings, &output.lang);
-                    output.data(&format!("{comma}{value}"));
-                }
-                Format::Text => {
-                    // A fleet's report is a line a site; what holds needs no more, what does not is told in full.
-                    let worth: Vec<Finding> =
-                        findings.iter().filter(|f| f.severity() <= Severity::Medium).cloned().collect();
-                    let line = report::verdict(Some(&site.name), verdict, &findings, output);
-                    output.line(&line);
-                    if verdict != Verdict::Holds || output.verbose {
-                        let text = report::findings(&worth, output);
-                        output.data(&text);
-                    }
-                }
-            }
-            verdict.exit_code()
-        }
-        Judged::Unreadable(diagnostics) => {
-            let _ = output.diagnostics(&diagnostics);
-            unreadable(site, Text::new("fleet-unreadable"), comma, output)
-        }
-        Judged::Problem(text) => unreadable(site, text, comma, output),
-    }
-}
-
-fn unreadable(site: &Site, text: Text, comma: &str, output: &mut Output<'_>) -> u8 {
-    let text = output.lang.text(&text);
-    match output.format {
-        Format::Json => {
-            let value = serde_json::json!({"schema": "tillgate.findings/1", "site": site.name, "verdict": "undecided", "error": text, "findings": []});
-            output.data(&format!("{comma}{value}"));
-        }
-        Format::Text => {
-            let line = format!("{}: {text}", crate::output::shown(&site.name));
-            output.line(&line);
-        }
-    }
-    2
-}
-
-fn judge(args: &Verify, site: &Site, library: &Library, today: Date, listings: &[Listing]) -> Judged {
-    let paths: Vec<PathBuf> = listings.iter().flat_map(|l| l.of_site(&site.name)).collect();
-    if paths.is_empty() {
-        return Judged::Problem(Text::new("fleet-missing"));
-    }
-    let config = match load::config(&paths, args.platform.as_deref(), &mut std::io::empty()) {
-        Ok(config) => config,
-        Err(problem) => return Judged::Problem(problem),
-    };
-    let parsed = load::parse(&config);
-    if !parsed.diagnostics.is_empty() || parsed.rules.chains.is_empty() {
-        return Judged::Unreadable(parsed.diagnostics);
-    }
-    let findings = ruleset::verify(&parsed.rules, &intent(site, library, today));
-    Judged::Findings(Verdict::of(&findings, args.fail_on), findings)
-}
-
-/// The entries of a folder, sorted, to find `SITE.*` and `SITE/` in.
-struct Listing {
-    folder: PathBuf,
-    names: Vec<String>,
-}
-
-impl Listing {
-    fn of(folder: &Path) -> Self {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let mut names: Vec<String> = entries.filter_map(|e| e.file_name().into_string().ok()).collect();
-        names.sort();
-        Listing { folder: folder.to_path_buf(), names }
-    }
-
-    fn of_site(&self, site: &str) -> Vec<PathBuf> {
-        let start = self.names.partition_point(|n| n.as_str() < site);
-        let same = self.names[start..].iter().take_while(|n| n.starts_with(site));
-        let fits = |name: &&String| {
-            name.len() == site.len()
-                || name[site.len()..].starts_with('.') && !name[site.len() + 1..].contains('.')
-        };
-        same.filter(fits).map(|n| self.folder.join(n)).collect()
-    }
+    Ok((config, parsed.rules))
 }

@@ -4,6 +4,7 @@
 //! Semantics: iptables(8), iptables-extensions(8), ipset(8); the kernel is the referee (`tests/lab`).
 
 mod build;
+mod edit;
 mod ipset;
 mod lex;
 mod matches;
@@ -11,6 +12,7 @@ mod numbers;
 mod render;
 mod rule;
 
+pub use edit::edits;
 pub use render::render;
 
 use crate::{Input, Parsed, registry};

@@ -37,7 +37,7 @@ struct Writer<'a> {
     used: Names,
 }
 
-fn flag(family: Family) -> &'static str {
+pub(super) fn flag(family: Family) -> &'static str {
     if family == Family::V4 { "-4" } else { "-6" }
 }
 
@@ -46,13 +46,13 @@ fn digit(family: Family) -> char {
 }
 
 /// Every prefix of some addresses.
-fn prefixes(family: Family, ranges: &Ranges) -> Vec<String> {
+pub(super) fn prefixes(family: Family, ranges: &Ranges) -> Vec<String> {
     let nets = ranges.as_slice().iter().flat_map(|(lo, hi)| range_to_prefixes(family, *lo, *hi));
     nets.map(|n| n.to_string()).collect()
 }
 
 /// Conditions that together mean one side's addresses; one empty condition for any.
-fn addresses(family: Family, ranges: Option<&Ranges>, source: bool) -> Vec<String> {
+pub(super) fn addresses(family: Family, ranges: Option<&Ranges>, source: bool) -> Vec<String> {
     let Some(ranges) = ranges else { return vec![String::new()] };
     let (short, long) = if source { ("-s", "--src-range") } else { ("-d", "--dst-range") };
     let word = |text: String| match text.contains('-') {
@@ -63,7 +63,7 @@ fn addresses(family: Family, ranges: Option<&Ranges>, source: bool) -> Vec<Strin
 }
 
 /// Conditions that together mean a service.
-fn services(family: Family, service: &Service) -> Vec<String> {
+pub(super) fn services(family: Family, service: &Service) -> Vec<String> {
     match service {
         Service::Any => vec![String::new()],
         Service::Protocol(protocol) => vec![format!(" -p {}", protocol.0)],

@@ -3,6 +3,7 @@
 //! Grammar and semantics: nft(8) of nftables 1.0 and 1.1; the kernel is the referee (`tests/lab`).
 
 mod declare;
+mod edit;
 mod expand;
 mod json;
 mod lex;
@@ -13,8 +14,10 @@ mod rule;
 mod select;
 mod statement;
 mod text;
+mod usage;
 mod values;
 
+pub use edit::edits;
 pub use render::render;
 pub(crate) use text::{Names, comment, slug};
 

@@ -44,18 +44,19 @@ impl Writer<'_> {
         out.push_str(&format!(
             "add table inet {TABLE}\ndelete table inet {TABLE}\n\ntable inet {TABLE} {{\n"
         ));
-        out.push_str(&self.declarations());
-        for chain in [antispoof, input, forward, nat].into_iter().flatten() {
-            out.push_str(&chain);
-        }
+        let chains: Vec<String> = [antispoof, input, forward, nat].into_iter().flatten().collect();
+        let chains = chains.concat();
+        out.push_str(&self.declarations(&chains));
+        out.push_str(&chains);
         out.push_str("}\n");
         out
     }
 
-    fn declarations(&self) -> String {
+    /// The sets that the chains name.
+    fn declarations(&self, chains: &str) -> String {
         let mut out = String::new();
         for family in Family::BOTH {
-            if !self.has_family(family) {
+            if !chains.contains(&format!("@{}", not_public(family))) {
                 continue;
             }
             let outside = public(self.intent, family).complement(family.max_address());
@@ -117,7 +118,7 @@ impl Writer<'_> {
         }
         Some(format!(
             "\t# PCI DSS 1.4.3: addresses that cannot come from where they come from\n\tchain antispoof {{\n\t\ttype filter hook prerouting priority raw; policy accept;\n{rules}\t}}\n\n\tchain forged {{\n{}\t}}\n\n",
-            deny("forged")
+            deny("forged", "\t\t")
         ))
     }
 
@@ -135,7 +136,7 @@ impl Writer<'_> {
         rules.push_str(&self.permits(true));
         Some(format!(
             "\tchain input {{\n\t\ttype filter hook input priority filter; policy drop;\n{rules}{}\t}}\n\n",
-            deny("input")
+            deny("input", "\t\t")
         ))
     }
 
@@ -145,7 +146,7 @@ impl Writer<'_> {
         rules.push_str(&self.permits(false));
         Some(format!(
             "\tchain forward {{\n\t\ttype filter hook forward priority filter; policy drop;\n{rules}{}\t}}\n\n",
-            deny("forward")
+            deny("forward", "\t\t")
         ))
     }
 
@@ -238,13 +239,14 @@ impl Writer<'_> {
     }
 }
 
-fn deny(prefix: &str) -> String {
+/// The end of a chain: denials are logged, at a bounded rate.
+pub(super) fn deny(prefix: &str, indent: &str) -> String {
     format!(
-        "\t\tlimit rate 10/second burst 50 packets log prefix \"tillgate {prefix} deny: \"\n\t\tcounter drop comment \"denied and logged\"\n"
+        "{indent}limit rate 10/second burst 50 packets log prefix \"tillgate {prefix} deny: \"\n{indent}counter drop comment \"denied and logged\"\n"
     )
 }
 
-fn header(family: Family) -> &'static str {
+pub(super) fn header(family: Family) -> &'static str {
     if family == Family::V4 { "ip" } else { "ip6" }
 }
 

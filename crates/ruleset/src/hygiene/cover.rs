@@ -1,63 +1,18 @@
-//! Rules that can never match, found exactly: by a witness packet where there is one, by a diagram where not.
+//! Which rules of a chain together take every packet of a box: by a witness packet where there is one, by a diagram
+//! where not.
 
 use crate::bind::Bound;
-use crate::rules::{Action, Hook, Kind, RuleSet};
 use rustc_hash::FxHashMap;
-use tillgate_model::{Evidence, Finding, FindingId, Proof, Ranges, Subject, Text};
+use tillgate_model::Ranges;
 use tillgate_packetset::{Cube, Diagram, Field, Node, Point};
 
-/// Work spent on rules that no packet was found for at once, in looks at earlier rules: some seconds. What a file
-/// of a million tangled rules needs beyond it is said to be left open.
-const MOST_WORK: usize = 1 << 30;
-
-/// Rules whose packets are all taken by earlier rules of their chain, with the smallest set that takes them.
-pub(crate) fn shadowed(rules: &RuleSet, chains: &[Vec<Bound>]) -> Vec<Finding> {
-    let mut out = Vec::new();
-    let mut work = MOST_WORK;
-    for (chain_id, bound) in chains.iter().enumerate() {
-        let chain = &rules.chains[chain_id];
-        let mut earlier = Earlier::default();
-        let mut random = Random(0x9e37_79b9_7f4a_7c15u64 ^ chain_id as u64);
-        let mut open: Vec<usize> = Vec::new();
-        for rule in bound {
-            let answer = covered(rule, &earlier, &mut random, &mut work);
-            if answer == Answer::Open {
-                open.push(rule.index);
-            }
-            if let Answer::Covered(covers) = answer {
-                let text =
-                    Text::new("finding-rule-shadowed").num("count", covers.len()).arg("chain", &chain.name);
-                let mut finding = Finding::new(FindingId::RuleShadowed, Subject::default(), text)
-                    .evidence(Evidence::Rule(chain.rules[rule.index].span.clone()));
-                for cover in covers {
-                    finding = finding.evidence(Evidence::Rule(chain.rules[cover].span.clone()));
-                }
-                out.push(finding);
-            }
-            // Only a rule that surely matches and surely ends takes packets away from later ones.
-            let ends = matches!(
-                rule.action,
-                Action::Accept | Action::Drop | Action::Return | Action::Goto(_) | Action::Translate(_)
-            );
-            if ends && !rule.doubt {
-                rule.cubes.iter().for_each(|c| earlier.add(c, rule.index));
-            }
-        }
-        if let Some(first) = open.first() {
-            let text = Text::new("finding-shadowing-open").num("count", open.len()).arg("chain", &chain.name);
-            out.push(
-                Finding::new(FindingId::RuleShadowed, Subject::default(), text)
-                    .proof(Proof::Possible)
-                    .evidence(Evidence::Rule(chain.rules[*first].span.clone())),
-            );
-        }
-    }
-    out
-}
+/// Work spent on rules that no packet was found for at once, in looks at other rules: some seconds. What a file of a
+/// million tangled rules needs beyond it is said to be left open.
+pub(super) const MOST_WORK: usize = 1 << 30;
 
 /// Whether a rule is shadowed.
 #[derive(PartialEq)]
-enum Answer {
+pub(super) enum Answer {
     /// A packet gets through to it.
     Reached,
     /// By these rules together.
@@ -67,7 +22,7 @@ enum Answer {
 }
 
 /// The earlier rules that together take every packet of a rule, as few as possible.
-fn covered(rule: &Bound, earlier: &Earlier<'_>, random: &mut Random, work: &mut usize) -> Answer {
+pub(super) fn covered(rule: &Bound, earlier: &Earlier<'_>, random: &mut Random, work: &mut usize) -> Answer {
     let mut covers = Vec::new();
     'cubes: for cube in &rule.cubes {
         // Most rules have room to spare: a few points anywhere inside find it.
@@ -106,7 +61,7 @@ fn covered(rule: &Bound, earlier: &Earlier<'_>, random: &mut Random, work: &mut 
     if covers.is_empty() { Answer::Reached } else { Answer::Covered(covers) }
 }
 
-fn spend(work: &mut usize, cost: usize) -> bool {
+pub(super) fn spend(work: &mut usize, cost: usize) -> bool {
     let enough = *work >= cost;
     *work = work.saturating_sub(cost);
     enough
@@ -114,7 +69,7 @@ fn spend(work: &mut usize, cost: usize) -> bool {
 
 /// A cover from which nothing can be left out, as far as the work allowed goes: the narrowest are dropped first, in
 /// runs that become shorter until each was tried alone.
-fn smallest(mut needed: Vec<(Cube, usize)>, cube: &Cube, work: &mut usize) -> Vec<usize> {
+pub(super) fn smallest(mut needed: Vec<(Cube, usize)>, cube: &Cube, work: &mut usize) -> Vec<usize> {
     needed.sort_by_key(|(c, index)| (std::cmp::Reverse(c.constraints().len()), *index));
     let mut run = needed.len() / 2;
     while run > 0 {
@@ -135,12 +90,12 @@ fn smallest(mut needed: Vec<(Cube, usize)>, cube: &Cube, work: &mut usize) -> Ve
 
 /// First and last value of the fields that tell rules apart best: most pairs need no closer look.
 #[derive(Clone, Copy)]
-struct Hull([(u128, u128); 4]);
+pub(super) struct Hull([(u128, u128); 4]);
 
 impl Hull {
     const FIELDS: [Field; 4] = [Field::Destination, Field::Source, Field::DestinationPort, Field::Protocol];
 
-    fn of(cube: &Cube) -> Self {
+    pub fn of(cube: &Cube) -> Self {
         Hull(Self::FIELDS.map(|field| match cube.ranges(field).map(Ranges::as_slice) {
             Some([(lo, hi)]) => (*lo, *hi),
             Some([(lo, _), .., (_, hi)]) => (*lo, *hi),
@@ -148,21 +103,22 @@ impl Hull {
         }))
     }
 
-    fn meets(&self, other: &Hull) -> bool {
+    pub fn meets(&self, other: &Hull) -> bool {
         self.0.iter().zip(&other.0).all(|(a, b)| a.0 <= b.1 && b.0 <= a.1)
     }
 }
 
 /// The rules before the one in question, found again by a packet they take.
 #[derive(Default)]
-struct Earlier<'a> {
-    all: Vec<(Hull, &'a Cube, usize)>,
+pub(super) struct Earlier<'a> {
+    /// In the order they were added.
+    pub all: Vec<(Hull, &'a Cube, usize)>,
     by_destination: Prefixes,
     by_source: Prefixes,
 }
 
 impl<'a> Earlier<'a> {
-    fn add(&mut self, cube: &'a Cube, index: usize) {
+    pub fn add(&mut self, cube: &'a Cube, index: usize) {
         let hull = Hull::of(cube);
         let at = self.all.len() as u32;
         let length = |(lo, hi): (u128, u128)| (lo ^ hi).leading_zeros();
@@ -176,8 +132,18 @@ impl<'a> Earlier<'a> {
         self.all.push((hull, cube, index));
     }
 
+    /// The last rule added that takes a point.
+    pub fn latest(&self, point: &Point) -> Option<(&'a Cube, usize)> {
+        let destination = self.by_destination.around(point[Field::Destination as usize]);
+        let source = self.by_source.around(point[Field::Source as usize]);
+        let takes = |at: &&u32| self.all[**at as usize].1.contains(point);
+        let last = destination.chain(source).filter_map(|list| list.iter().rev().find(takes)).max()?;
+        let (_, cube, index) = &self.all[*last as usize];
+        Some((cube, *index))
+    }
+
     /// The first rule that takes a point.
-    fn first(&self, point: &Point) -> Option<(&'a Cube, usize)> {
+    pub fn first(&self, point: &Point) -> Option<(&'a Cube, usize)> {
         let destination = self.by_destination.around(point[Field::Destination as usize]);
         let source = self.by_source.around(point[Field::Source as usize]);
         let takes = |at: &&u32| self.all[**at as usize].1.contains(point);
@@ -214,7 +180,7 @@ impl Prefixes {
 }
 
 /// Any spread will do, and the same every time: xorshift64.
-struct Random(u64);
+pub(super) struct Random(pub u64);
 
 impl Random {
     fn next(&mut self) -> u128 {
@@ -226,18 +192,18 @@ impl Random {
 }
 
 /// Points inside a cube.
-struct Inside {
+pub(super) struct Inside {
     owns: [Ranges; Field::ALL.len()],
     point: Point,
 }
 
 impl Inside {
-    fn of(cube: &Cube) -> Self {
+    pub fn of(cube: &Cube) -> Self {
         let owns = Field::ALL.map(|f| cube.ranges(f).cloned().unwrap_or_else(|| Ranges::full(f.maximum())));
         Inside { owns, point: [0; Field::ALL.len()] }
     }
 
-    fn any(&mut self, random: &mut Random) -> &Point {
+    pub fn any(&mut self, random: &mut Random) -> &Point {
         for (at, own) in self.owns.iter().enumerate() {
             let list = own.as_slice();
             let (lo, hi) = list[random.next() as usize % list.len()];
@@ -291,7 +257,7 @@ fn at_an_edge(inside: &mut Inside, clipped: &[(Cube, usize)], random: &mut Rando
 }
 
 /// Whether the cubes together hold all of `within`; `None` when that is too much work.
-fn is_cover(cubes: &[(Cube, usize)], within: &Cube, work: &mut usize) -> Option<bool> {
+pub(super) fn is_cover(cubes: &[(Cube, usize)], within: &Cube, work: &mut usize) -> Option<bool> {
     // Unions of boxes grow faster than their number.
     if !spend(work, cubes.len().saturating_mul(cubes.len()).saturating_mul(16)) {
         return None;
@@ -302,25 +268,4 @@ fn is_cover(cubes: &[(Cube, usize)], within: &Cube, work: &mut usize) -> Option<
     let inside = diagram.cube(within, 1, 0);
     let left = diagram.zip(inside, union, |a, b| a & (1 - b));
     Some(left == Node::leaf(0))
-}
-
-/// Rules of the forward hook that accept any service to any destination for new connections.
-pub fn any_any(rules: &RuleSet) -> Vec<Finding> {
-    let mut out = Vec::new();
-    for base in rules.at(Hook::Forward, Kind::Filter) {
-        for rule in &rules.chains[base.chain].rules {
-            let cube = &rule.when.cube;
-            let fields = [Field::Protocol, Field::DestinationPort, Field::Destination, Field::Source];
-            let new = cube.ranges(Field::State).is_none_or(|r| r.contains(0));
-            let wide = rule.when.terms.is_empty() && fields.iter().all(|f| rule.when.leaves_open(*f));
-            if rule.action == Action::Accept && new && wide && !rule.when.never {
-                let text = Text::new("finding-rule-any-any").arg("from", "any").arg("to", "any");
-                out.push(
-                    Finding::new(FindingId::RuleAnyAny, Subject::default(), text)
-                        .evidence(Evidence::Rule(rule.span.clone())),
-                );
-            }
-        }
-    }
-    out
 }

@@ -1,0 +1,96 @@
+//! Rules that should be tidied up: shadowed, redundant, contradicting and never matching ones, found exactly; and
+//! what a configuration says beside its rules.
+
+mod conflicting;
+mod cover;
+mod facts;
+mod redundant;
+mod shadowed;
+
+pub(crate) use facts::any_any;
+
+use crate::bind::Bound;
+use crate::rules::{Action, RuleSet};
+use facts::facts;
+use tillgate_model::{Date, Evidence, Finding, FindingId, Span, Subject, Text};
+
+/// Lines named beside the one a finding is about: more than a person compares.
+const MOST_LINES: usize = 8;
+
+/// What is untidy in the rules themselves.
+pub(crate) struct Untidy {
+    shadowed: Vec<Finding>,
+    /// Redundant and contradicting rules.
+    minor: Vec<Finding>,
+}
+
+impl Untidy {
+    /// Looks through every chain.
+    pub fn of(rules: &RuleSet, chains: &[Vec<Bound>]) -> Self {
+        let minor = || {
+            let mut list = redundant::redundant(rules, chains);
+            list.extend(conflicting::conflicting(rules, chains));
+            list
+        };
+        let (shadowed, minor) = rayon::join(|| shadowed::shadowed(rules, chains), minor);
+        Untidy { shadowed, minor }
+    }
+
+    /// Adds to the findings about what passes what is untidy, minor things only of lines that nothing else is said
+    /// about; and what the configuration says beside its rules.
+    pub fn beside(self, mut told: Vec<Finding>, rules: &RuleSet, today: Option<Date>) -> Vec<Finding> {
+        told.extend(self.shadowed);
+        let mut named: Vec<Span> = told.iter().flat_map(lines).cloned().collect();
+        named.sort();
+        let known = |span: &Span| named.binary_search(span).is_ok();
+        for mut finding in self.minor {
+            if finding.line().is_some_and(known) {
+                continue;
+            }
+            // The line itself stands first, then those it is compared with.
+            let mut at = 0;
+            finding.evidence.retain(|e| {
+                at += 1;
+                at == 1 || !matches!(e, Evidence::Rule(span) if known(span))
+            });
+            if finding.evidence.len() > 1 {
+                told.push(finding);
+            }
+        }
+        told.extend(never(rules));
+        told.extend(facts(rules, today));
+        told
+    }
+}
+
+fn lines(finding: &Finding) -> impl Iterator<Item = &Span> {
+    finding.evidence.iter().filter_map(|e| match e {
+        Evidence::Rule(span) => Some(span),
+        _ => None,
+    })
+}
+
+/// Rules whose own conditions exclude each other.
+fn never(rules: &RuleSet) -> Vec<Finding> {
+    let all = rules.chains.iter().flat_map(|c| c.rules.iter().map(move |rule| (c, rule)));
+    // A line may stand for several rules; only where none of them matches anything, the line does not.
+    let mut list: Vec<(&Span, bool, &str)> =
+        all.map(|(chain, rule)| (&rule.span, rule.when.never, chain.name.as_str())).collect();
+    list.sort();
+    let groups = list.chunk_by(|a, b| a.0 == b.0).filter(|group| group.iter().all(|(_, never, _)| *never));
+    let finding = |group: &[(&Span, bool, &str)]| {
+        let text = Text::new("finding-rule-never").arg("chain", group[0].2);
+        Finding::new(FindingId::RuleRedundant, Subject::default(), text)
+            .evidence(Evidence::Rule(group[0].0.clone()))
+    };
+    groups.map(finding).collect()
+}
+
+/// Whether a rule surely matches inside its cubes and surely ends the chain.
+fn settles(rule: &Bound) -> bool {
+    let ends = matches!(
+        rule.action,
+        Action::Accept | Action::Drop | Action::Return | Action::Goto(_) | Action::Translate(_)
+    );
+    ends && !rule.doubt
+}

@@ -1,0 +1,110 @@
+//! Rules without which nothing would change, because later ones do the same with all their packets.
+
+use super::cover::{Earlier, Hull, Inside, MOST_WORK, Random, spend};
+use super::{MOST_LINES, settles};
+use crate::bind::Bound;
+use crate::rules::{Action, RuleSet};
+use tillgate_model::{Evidence, Finding, FindingId, Subject, Text};
+use tillgate_packetset::{Cube, Diagram, Node};
+
+/// Accepting and dropping rules whose packets later rules of the same chain treat alike. What the end of a chain
+/// does is left aside: a deny that is written out before a default deny is there on purpose.
+pub(super) fn redundant(rules: &RuleSet, chains: &[Vec<Bound>]) -> Vec<Finding> {
+    let mut out = Vec::new();
+    let mut work = MOST_WORK;
+    for (chain_id, bound) in chains.iter().enumerate() {
+        let chain = &rules.chains[chain_id];
+        let mut later = Earlier::default();
+        let mut random = Random(0x517c_c1b7_2722_0a95u64 ^ chain_id as u64);
+        // From the end: what was added last stands nearest behind the rule in question.
+        for (at, rule) in bound.iter().enumerate().rev() {
+            if let Some(covers) = same(rule, bound, &later, &mut random, &mut work) {
+                let own = &chain.rules[rule.index].span;
+                let mut spans: Vec<_> = covers.iter().map(|at| &chain.rules[bound[*at].index].span).collect();
+                spans.sort();
+                spans.dedup();
+                // One line may stand for several rules, which are not redundant beside each other.
+                if !spans.contains(&own) {
+                    let text = Text::new("finding-rule-redundant")
+                        .num("count", spans.len())
+                        .arg("chain", &chain.name);
+                    let mut finding = Finding::new(FindingId::RuleRedundant, Subject::default(), text)
+                        .evidence(Evidence::Rule(own.clone()));
+                    for span in spans.into_iter().take(MOST_LINES) {
+                        finding = finding.evidence(Evidence::Rule(span.clone()));
+                    }
+                    out.push(finding);
+                }
+            }
+            if !matches!(rule.action, Action::Continue) || rule.log {
+                rule.cubes.iter().for_each(|c| later.add(c, at));
+            }
+        }
+    }
+    out
+}
+
+/// The later rules that together do the same, by their place among the bound ones; `None` where they do not.
+fn same(
+    rule: &Bound,
+    bound: &[Bound],
+    later: &Earlier<'_>,
+    random: &mut Random,
+    work: &mut usize,
+) -> Option<Vec<usize>> {
+    if !matches!(rule.action, Action::Accept | Action::Drop) || rule.doubt {
+        return None;
+    }
+    let alike = |at: usize| {
+        let other = &bound[at];
+        let catch_all = || other.cubes.iter().any(|c| c.constraints().is_empty());
+        other.action == rule.action
+            && settles(other)
+            && other.log == rule.log
+            && !(rule.action == Action::Drop && catch_all())
+    };
+    let mut covers = Vec::new();
+    'cubes: for cube in &rule.cubes {
+        let mut inside = Inside::of(cube);
+        for _ in 0..12 {
+            let (_, at) = later.latest(inside.any(random))?;
+            if !alike(at) {
+                return None;
+            }
+        }
+        if !spend(work, later.all.len()) {
+            return None;
+        }
+        let hull = Hull::of(cube);
+        let near = later.all.iter().rev().filter(|(h, _, _)| h.meets(&hull));
+        let near: Vec<(Cube, usize)> = near.filter_map(|(_, c, at)| c.clip(cube).map(|c| (c, *at))).collect();
+        // The nearest that meets it and holds it all is the simplest answer.
+        if let Some((first, at)) = near.first()
+            && first.constraints().is_empty()
+        {
+            if !alike(*at) {
+                return None;
+            }
+            covers.push(*at);
+            continue 'cubes;
+        }
+        if !spend(work, near.len().saturating_mul(near.len()).saturating_mul(16)) {
+            return None;
+        }
+        let mut diagram = Diagram::new();
+        let mut node = Node::leaf(0);
+        for (c, at) in near.iter().rev() {
+            let guard = diagram.cube(c, 1, 0);
+            node = diagram.choose(guard, Node::leaf(if alike(*at) { 1 } else { 2 }), node);
+        }
+        let within = diagram.cube(cube, 1, 0);
+        let node = diagram.choose(within, node, Node::leaf(1));
+        if node != Node::leaf(1) {
+            return None;
+        }
+        covers.extend(near.iter().map(|(_, at)| *at).filter(|at| alike(*at)));
+    }
+    covers.sort_unstable();
+    covers.dedup();
+    Some(covers)
+}
