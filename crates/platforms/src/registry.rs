@@ -82,7 +82,7 @@ pub const PLATFORMS: &[Platform] = &[
         recognise: routeros::recognise,
         parse: routeros::parse,
         render: routeros::render,
-        edits: none,
+        edits: routeros::edits,
         extension: "rsc",
         rollback: "render-rollback-routeros",
     },

@@ -229,14 +229,13 @@ fn proposals<'a>(finding: &'a Finding, judged: &'a Judged, intent: &'a Intent) -
                 flows: alike(finding, &judged.findings, intent),
                 internet: Vec::new(),
             });
-            if !policy(line) {
-                out.push(Repair::Remove(line));
-            }
+            out.push(Repair::Remove(line));
         }
         (FindingId::InboundFromInternet, Some(line)) => {
             // The forwarding itself, then whatever lets it through.
             out.extend(beside.map(Repair::Remove));
-            out.push(if policy(line) { Repair::Close(line) } else { Repair::Remove(line) });
+            out.extend(policy(line).then_some(Repair::Close(line)));
+            out.push(Repair::Remove(line));
         }
         (
             FindingId::ExcessPermit
@@ -245,7 +244,11 @@ fn proposals<'a>(finding: &'a Finding, judged: &'a Judged, intent: &'a Intent) -
             | FindingId::ManagementExposed
             | FindingId::SourceTooWide,
             Some(line),
-        ) => out.push(if policy(line) { Repair::Close(line) } else { Repair::Remove(line) }),
+        ) => {
+            // A platform without policies shows the end of a chain at one of its rules.
+            out.extend(policy(line).then_some(Repair::Close(line)));
+            out.push(Repair::Remove(line));
+        }
         (
             FindingId::RuleShadowed
             | FindingId::RuleRedundant
@@ -265,12 +268,14 @@ fn proposals<'a>(finding: &'a Finding, judged: &'a Judged, intent: &'a Intent) -
     out
 }
 
-/// Whether a change only takes permissions away, or gives back less than it takes.
+/// Whether a change only takes permissions away, gives back less than it takes, or only logs: what then shows up was
+/// there before, behind what was mended.
 fn closes(change: &Repair<'_>) -> bool {
-    matches!(
-        change,
-        Repair::Remove(_) | Repair::Permit { instead: true, .. } | Repair::Close(_) | Repair::Sources(_)
-    )
+    match change {
+        Repair::Permit { instead, .. } => *instead,
+        Repair::Remove(_) | Repair::Close(_) | Repair::Sources(_) | Repair::Log(_) => true,
+        _ => false,
+    }
 }
 
 /// The needed flows with the same trouble by the same line: one rule mends them all.

@@ -108,7 +108,7 @@ pub fn build(commands: &[Command], diagnostics: &mut Vec<Diagnostic>) -> RuleSet
 }
 
 /// Whether the router says, or its name shows, that a rule is not in force.
-fn inactive(command: &Command) -> bool {
+pub fn inactive(command: &Command) -> bool {
     let remark = command.remark.as_deref().unwrap_or("");
     let gone = |key: &str| command.get(key).is_some_and(|v| v.trim_start_matches('!').starts_with('*'));
     command.yes("disabled")

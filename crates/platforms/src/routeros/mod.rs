@@ -3,12 +3,15 @@
 //! Semantics: `docs/reference/platforms/routeros.md`, after MikroTik's manual.
 
 mod build;
+mod edit;
+mod facts;
 mod lists;
 mod matches;
 mod nat;
 mod render;
 mod script;
 
+pub use edit::edits;
 pub use render::render;
 
 use crate::{Input, Parsed, registry};
@@ -41,6 +44,7 @@ pub fn parse(input: &Input<'_>) -> Parsed {
     let commands: Vec<_> =
         input.files.iter().flat_map(|file| script::commands(file, &mut diagnostics)).collect();
     let mut rules = build::build(&commands, &mut diagnostics);
+    rules.facts = facts::facts(input.files, &commands);
     rules.finish();
     Diagnostic::sort(&mut diagnostics);
     Parsed { rules, diagnostics }

@@ -40,7 +40,7 @@ fn path(family: Family) -> &'static str {
 }
 
 /// A value in quotes; nothing in it can end them or start a command.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars().take(200) {
         match c {
@@ -60,7 +60,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// A value, in quotes where it needs them.
-fn value(text: &str) -> String {
+pub(super) fn value(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/' | ',');
     if !text.is_empty() && text.chars().all(plain) { text.to_string() } else { quoted(text) }
 }
