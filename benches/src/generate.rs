@@ -4,6 +4,7 @@
 //! something open. One source in eight lies in the bistro's segments, the rest in the other
 //! sites of a larger network.
 
+use crate::on::{self, Row};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -144,61 +145,31 @@ pub fn rules(count: usize, flavour: Flavour, seed: u64) -> String {
     out + "\t}\n}\n"
 }
 
-/// `count` rules as another platform's export prints them: sources, destinations and ports like those of an access
-/// list, each rule its own.
+/// `count` rules as a platform's export prints them: sources, destinations and ports like those of an access list, each
+/// rule its own.
 pub fn on_platform(count: usize, platform: &str) -> String {
+    on::config(platform, &rows(count))
+}
+
+/// The same with the rule in the middle the other way round.
+pub fn changed(count: usize, platform: &str) -> String {
+    let mut rows = rows(count);
+    let middle = &mut rows[count / 2];
+    middle.accept = !middle.accept;
+    on::config(platform, &rows)
+}
+
+fn rows(count: usize) -> Vec<Row> {
     let mut random = Random(0x5851_f42d_4c95_7f2d);
-    let (mut objects, mut services, mut rules) = (String::new(), String::new(), String::new());
-    for number in 1..=count {
-        let source = format!("10.{}.{}.0", 32 + random.below(32), random.below(256));
-        let destination = format!("198.51.{}.{}", random.below(256), random.below(256));
-        let port = 1 + random.below(60_000);
-        let accept = random.below(10) < 7;
-        let _ = match platform {
-            "iptables" => writeln!(
-                rules,
-                "-A FORWARD -s {source}/24 -d {destination}/32 -p tcp -m tcp --dport {port} -j {}",
-                if accept { "ACCEPT" } else { "DROP" }
-            ),
-            "routeros" => writeln!(
-                rules,
-                "add action={} chain=forward dst-address={destination} dst-port={port} protocol=tcp src-address={source}/24",
-                if accept { "accept" } else { "drop" }
-            ),
-            "fortios" => {
-                let _ = writeln!(
-                    objects,
-                    "    edit \"s{number}\"\n        set subnet {source} 255.255.255.0\n    next\n    edit \"d{number}\"\n        set subnet {destination} 255.255.255.255\n    next"
-                );
-                let _ =
-                    writeln!(services, "    edit \"p{number}\"\n        set tcp-portrange {port}\n    next");
-                writeln!(
-                    rules,
-                    "    edit {number}\n        set srcintf \"any\"\n        set dstintf \"any\"\n        set srcaddr \"s{number}\"\n        set dstaddr \"d{number}\"\n        set action {}\n        set schedule \"always\"\n        set service \"p{number}\"\n    next",
-                    if accept { "accept" } else { "deny" }
-                )
-            }
-            _ => writeln!(
-                rules,
-                "\t\tip saddr {source}/24 ip daddr {destination} tcp dport {port} {}",
-                if accept { "accept" } else { "drop" }
-            ),
-        };
-    }
-    match platform {
-        "iptables" => {
-            format!("*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n{rules}COMMIT\n")
-        }
-        "routeros" => format!(
-            "# 2024-03-01 08:15:02 by RouterOS 7.14\n/ip firewall filter\n{rules}add action=drop chain=forward\nadd action=drop chain=input\n"
-        ),
-        "fortios" => format!(
-            "config firewall address\n{objects}end\nconfig firewall service custom\n{services}end\nconfig firewall policy\n{rules}end\n"
-        ),
-        _ => format!(
-            "table inet t {{\n\tchain forward {{\n\t\ttype filter hook forward priority filter; policy drop;\n{rules}\t}}\n}}\n"
-        ),
-    }
+    (1..=count)
+        .map(|number| Row {
+            number,
+            source: format!("10.{}.{}.0", 32 + random.below(32), random.below(256)),
+            destination: format!("198.51.{}.{}", random.below(256), random.below(256)),
+            port: 1 + random.below(60_000),
+            accept: random.below(10) < 7,
+        })
+        .collect()
 }
 
 /// An estate of `count` sites from one template, and a configuration for each (`DIR/estate`, `DIR/config`).
@@ -247,4 +218,21 @@ pub fn fleet(count: usize, folder: &Path) -> std::io::Result<()> {
     }
     std::fs::write(estate.join("sites/all.toml"), sites)?;
     std::fs::write(estate.join("devices.csv"), devices)
+}
+
+/// An estate of one site with at least `count` flows: terminals of one shop, four flows each.
+pub fn flows(count: usize, folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let mut text = String::from(
+        "[estate]\nname = \"large\"\n[[site]]\nname = \"large\"\nnumber = 1\ncatalogs = [\"clover\"]\nprofile = \"declared\"\nregion = \"eu\"\n[site.firewall]\nplatform = \"nftables\"\nwan = [\"eth0\"]\nmanagement = [\"10.1.0.5\"]\n[site.services]\ndns = \"gateway\"\nntp = [\"192.0.2.123\"]\n[[site.segment]]\nname = \"pos\"\nrole = \"pos\"\ninterface = \"eth1\"\nsubnet = \"10.2.0.0/16\"\ngateway = \"10.2.0.1\"\n[[site.segment]]\nname = \"office\"\nrole = \"corp\"\ninterface = \"eth2\"\nsubnet = \"10.1.0.0/24\"\ngateway = \"10.1.0.1\"\n",
+    );
+    for n in 0..count.div_ceil(4) {
+        let _ = write!(
+            text,
+            "[[site.device]]\nname = \"till-{n}\"\nkind = \"clover/mini\"\nsegment = \"pos\"\naddress = \"10.2.{}.{}\"\n",
+            1 + n / 200,
+            10 + n % 200
+        );
+    }
+    std::fs::write(folder.join("estate.toml"), text)
 }

@@ -1,10 +1,12 @@
 //! Headline figures: `tillgate verify` as a whole process, time and memory, on rule sets and fleets made here.
 //!
-//! `cargo build --release && cargo run --release -p tillgate-bench` prints a table; `… rules N FLAVOUR` prints a rule set, `… fleet N DIR`
-//! writes an estate and its configurations.
+//! `cargo build --release && cargo run --release -p tillgate-bench` prints a table; `… rules N FLAVOUR` prints a rule set, `… platform N NAME` one of a
+//! platform, `… fleet N DIR` writes an estate and its configurations,
+//! `… flows N DIR` an estate of one site with that many flows.
 #![allow(clippy::print_stdout, clippy::disallowed_methods)]
 
 mod generate;
+mod on;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use std::path::{Path, PathBuf};
@@ -17,6 +19,10 @@ fn main() {
     match words.as_slice() {
         ["rules", count, flavour] => {
             print!("{}", generate::rules(number(count), generate::Flavour::parse(flavour), 1))
+        }
+        ["platform", count, platform] => print!("{}", generate::on_platform(number(count), platform)),
+        ["flows", count, folder] => {
+            generate::flows(number(count), Path::new(folder)).expect("the folder can be written")
         }
         ["fleet", count, folder] => {
             generate::fleet(number(count), Path::new(folder)).expect("the folder can be written")
@@ -88,7 +94,7 @@ fn measure() {
             run(&["verify", "bistro", "--estate", &estate, "--config", &config].map(String::from), 5);
         println!("{:<44} {:>10.1?} {:>7.1} MB", format!("{count} rules that keep to the plan"), time, peak);
     }
-    for platform in ["nftables", "iptables", "routeros", "fortios"] {
+    for (platform, _) in on::PLATFORMS {
         for (count, target) in [(1_000, "50 ms"), (10_000, "2 s")] {
             let file = folder.join(format!("{platform}.{count}"));
             let text = generate::on_platform(count, platform);
@@ -101,12 +107,10 @@ fn measure() {
                 format!("{count} rules, {platform}, against the bistro")
             );
             if count == 1_000 {
+                // The same with one rule in the middle the other way round.
                 let changed = folder.join("changed");
-                let gone = text.lines().position(|l| l.contains(":60") || l.contains("dport")).unwrap_or(0);
-                let kept =
-                    text.lines().enumerate().filter(|(n, _)| platform == "fortios" || *n != gone + 500);
-                let kept: String = kept.map(|(_, l)| format!("{l}\n")).collect();
-                std::fs::write(&changed, kept).expect("a rule set can be written");
+                std::fs::write(&changed, generate::changed(count, platform))
+                    .expect("a rule set can be written");
                 let new = changed.display().to_string();
                 let (time, peak) = run(&["diff", &config, &new].map(String::from), 5);
                 println!(
@@ -115,6 +119,14 @@ fn measure() {
                 );
             }
         }
+    }
+    let large = folder.join("large");
+    generate::flows(1_000, &large).expect("an estate can be written");
+    let large = large.display().to_string();
+    for (platform, _) in on::PLATFORMS {
+        let (time, peak) =
+            run(&["render", "large", "--estate", &large, "--platform", platform, "-q"].map(String::from), 5);
+        println!("{:<44} {time:>10.1?} {peak:>7.1} MB   50 ms", format!("render of 1000 flows, {platform}"));
     }
     for count in [25, 10_000] {
         let fleet = folder.join(format!("fleet{count}"));

@@ -92,6 +92,8 @@ pub(crate) fn shortcomings(rules: &RuleSet, intent: &Intent) -> Vec<Finding> {
         FindingId::RuleRedundant,
         FindingId::RuleConflicting,
         FindingId::ObjectUnused,
+        // The estate asks for it.
+        FindingId::InsecureService,
     ];
     findings.retain(|f| !untidy.contains(&f.id));
     findings

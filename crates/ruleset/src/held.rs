@@ -81,6 +81,13 @@ pub fn held(rules: &RuleSet, intent: &Intent) -> Vec<Held> {
         for at in &group[1..] {
             joined.source_needed = joined.source_needed.union(&intent.flows[*at].source_needed);
         }
+        // What nobody needs is asked about as it may be.
+        if joined.source_needed.is_empty() {
+            joined.source_needed = joined.source.clone();
+        }
+        if joined.destination_needed.is_empty() {
+            joined.destination_needed = joined.destination.clone();
+        }
         let deciders = judge.deciders(&joined);
         let by = deciders.iter().map(|rule| by(rules, &joined, *rule)).min();
         let mut lines: Vec<Span> = deciders.iter().filter_map(|rule| span_of(rules, *rule)).collect();

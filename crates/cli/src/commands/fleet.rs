@@ -177,27 +177,49 @@ fn judge(args: &Verify, site: &Site, library: &Library, today: Date, listings: &
     Judged::Findings(Verdict::of(&findings, args.fail_on), findings)
 }
 
-/// The entries of a folder, sorted, to find `SITE.*` and `SITE/` in.
+/// How deep configurations are looked for: a group's folder, and a folder in it (RANCID's `GROUP/configs/NODE`).
+const DEEPEST: usize = 3;
+
+/// The entries of a folder by name, to find `SITE`, `SITE.*` and `SITE/` in, at the top or in the folders of groups, as
+/// Oxidized and RANCID leave them.
 struct Listing {
-    folder: PathBuf,
-    names: Vec<String>,
+    /// Name and path, sorted.
+    entries: Vec<(String, PathBuf)>,
 }
 
 impl Listing {
     fn of(folder: &Path) -> Self {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let mut names: Vec<String> = entries.filter_map(|e| e.file_name().into_string().ok()).collect();
-        names.sort();
-        Listing { folder: folder.to_path_buf(), names }
+        let mut entries = Vec::new();
+        let mut todo = vec![(folder.to_path_buf(), 0)];
+        while let Some((folder, depth)) = todo.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let Ok(name) = entry.file_name().into_string() else { continue };
+                // Version control and editors leave hidden entries.
+                if name.starts_with('.') {
+                    continue;
+                }
+                let path = entry.path();
+                if depth < DEEPEST && entry.file_type().is_ok_and(|t| t.is_dir()) {
+                    todo.push((path.clone(), depth + 1));
+                }
+                entries.push((name, path));
+            }
+        }
+        entries.sort();
+        Listing { entries }
     }
 
+    /// The files of a site; those nearest to the top where there are several.
     fn of_site(&self, site: &str) -> Vec<PathBuf> {
-        let start = self.names.partition_point(|n| n.as_str() < site);
-        let same = self.names[start..].iter().take_while(|n| n.starts_with(site));
-        let fits = |name: &&String| {
+        let start = self.entries.partition_point(|(n, _)| n.as_str() < site);
+        let same = self.entries[start..].iter().take_while(|(n, _)| n.starts_with(site));
+        let fits = |(name, _): &&(String, PathBuf)| {
             name.len() == site.len()
                 || name[site.len()..].starts_with('.') && !name[site.len() + 1..].contains('.')
         };
-        same.filter(fits).map(|n| self.folder.join(n)).collect()
+        let found: Vec<&PathBuf> = same.filter(fits).map(|(_, path)| path).collect();
+        let depth = |path: &&PathBuf| path.components().count();
+        let top = found.iter().map(depth).min();
+        found.into_iter().filter(|path| Some(depth(path)) == top).cloned().collect()
     }
 }

@@ -1,0 +1,35 @@
+//! Rule sets as each platform's export prints them; one file per platform.
+
+mod fortios;
+mod iptables;
+mod nftables;
+mod routeros;
+
+/// One rule: TCP from a network of 256 addresses to a port of a host.
+pub struct Row {
+    /// From 1.
+    pub number: usize,
+    /// The first address of a /24.
+    pub source: String,
+    /// A host.
+    pub destination: String,
+    /// The destination port.
+    pub port: u64,
+    /// Whether it permits.
+    pub accept: bool,
+}
+
+/// The platforms that are measured.
+pub const PLATFORMS: &[(&str, fn(&[Row]) -> String)] = &[
+    ("nftables", nftables::config),
+    ("iptables", iptables::config),
+    ("routeros", routeros::config),
+    ("fortios", fortios::config),
+];
+
+/// The rules of a platform.
+pub fn config(platform: &str, rows: &[Row]) -> String {
+    let (_, write) =
+        PLATFORMS.iter().find(|(name, _)| *name == platform).expect("a platform that is measured");
+    write(rows)
+}
