@@ -26,12 +26,12 @@ TERMS = 1000
 RUNS = 3
 # Platform of ours, target of theirs, options of the header.
 TARGETS = [
-    ("nftables", "nftables", "inet filter forward", ["aerleon"]),
-    ("iptables", "iptables", "FORWARD DROP inet", ["aerleon", "capirca"]),
+    ("nftables", "nftables", "inet forward", ["aerleon"]),
+    ("iptables", "iptables", "FORWARD DROP", ["aerleon", "capirca"]),
     ("pf", "packetfilter", "versus out inet", ["aerleon", "capirca"]),
     ("ios", "cisco", "versus extended inet", ["aerleon", "capirca"]),
     ("asa", "ciscoasa", "versus", ["aerleon", "capirca"]),
-    ("fortios", "fortigate", "from-id 1 inet", ["aerleon"]),
+    ("fortios", "fortigate", "from-zone lan to-zone wan", ["aerleon"]),
 ]
 
 
@@ -108,7 +108,8 @@ def policy(folder, target, options, rules):
     (definitions / "versus.net").write_text("".join(networks))
     (definitions / "versus.svc").write_text("".join(services))
     (policies / "versus.pol").write_text("".join(terms))
-    return ["--base_directory", str(policies), "--definitions_directory", str(definitions), "--output_directory", str(folder)]
+    # They look for policies in folders called "pol" below the base.
+    return ["--base_directory", str(folder), "--definitions_directory", str(definitions), "--output_directory", str(folder)]
 
 
 def nftables(rules):
@@ -138,7 +139,9 @@ def main():
                 place = folder / f"{peer}-{theirs}"
                 place.mkdir()
                 arguments = policy(place, theirs, options, rows(TERMS))
-                other, memory, _ = measure([program, *arguments])
+                other, memory, log = measure([program, *arguments])
+                if not any(f.stat().st_size > 10_000 for f in place.iterdir() if f.is_file()):
+                    sys.exit(f"{peer} wrote nothing for {theirs}:\n{log[-2000:]}")
                 line += f"{other * 1000:>10.0f} ms{memory:>7.0f} MB{other / wall:>7.0f}x"
             print(line, flush=True)
 

@@ -372,3 +372,4 @@ label-finding = Befund
 label-what = was
 arg-fix = Beheben, was sich beheben lässt, und die Änderungen als Patch schreiben; jede wird vorher bewiesen
 arg-patch-to = Datei für den Patch
+fortios-name-taken = ein Objekt { $name } gibt es schon

@@ -320,3 +320,4 @@ held-summary = how the terminals' { $count } flows are held: { $port } by port o
 label-severity = severity
 label-finding = finding
 label-what = what
+fortios-name-taken = there is already an object { $name }

@@ -3,7 +3,7 @@
 use super::config::{Block, Entry};
 use super::policy::{Context, FOUR, Found, Keys, PLAIN, SIX, interfaces, members, opening};
 use super::vip::{self, Vip};
-use super::{address, local};
+use super::{facts, local, multicast, sections};
 use std::sync::Arc;
 use tillgate_model::{Diagnostic, Family, Ranges, SourceFile, Span, Text};
 use tillgate_packetset::{Cube, Field};
@@ -47,6 +47,7 @@ pub fn build(files: &[Arc<SourceFile>], root: &Block, diagnostics: &mut Vec<Diag
     }
     builder.join(parts);
     builder.unit(&vdoms);
+    builder.beside(&vdoms);
     let Found { notes, diagnostics: errors } = builder.found;
     rules.notes.extend(notes);
     diagnostics.extend(errors);
@@ -116,18 +117,37 @@ impl Builder<'_> {
         let log = vdom.child("log setting").or(self.global.child("log setting"));
         let invalid = log.is_some_and(|l| l.on("log-invalid-packet"));
         self.without_session(&context, set("asymroute"), invalid, &mut list);
-        self.multicast(vdom, settings, &mut list);
-        for entry in vdom.table("firewall DoS-policy") {
-            self.note(&entry.span, "DoS-policy", false);
+        for rule in multicast::rules(vdom, self.global, settings, &self.start) {
+            let told = rule.when.doubts.iter();
+            let note = |text: &Text| Note { span: rule.span.clone(), text: text.clone(), bears: true };
+            self.found.notes.extend(told.map(note));
+            list.push(rule);
         }
-        for path in
-            ["firewall acl", "firewall acl6", "firewall interface-policy", "firewall hyperscale-policy"]
-        {
+        for path in ["firewall DoS-policy", "firewall DoS-policy6"] {
+            for entry in vdom.table(path) {
+                self.note(&entry.span, "DoS-policy", false);
+            }
+        }
+        for path in [
+            "firewall acl",
+            "firewall acl6",
+            "firewall interface-policy",
+            "firewall interface-policy6",
+            "firewall hyperscale-policy",
+        ] {
             for entry in vdom.table(path).iter().filter(|e| e.block.get("status") != Some("disable")) {
                 self.note(&entry.span, path, true);
                 let doubts = vec![Text::new("not-modelled-statement").arg("what", path)];
                 list.insert(0, rule(&entry.span, Match { doubts, ..Match::default() }, Action::Drop));
             }
+        }
+        for section in sections::unread(vdom).iter().filter(|s| s.filters()) {
+            let doubts = vec![Text::new("not-modelled-statement").arg("what", section.path)];
+            let mut when = Match { doubts, ..Match::default() };
+            if let Some(family) = section.family() {
+                when.narrow(Field::Family, &Ranges::single(family as u128));
+            }
+            list.insert(0, rule(section.span, when, Action::Unknown));
         }
         let consolidated = settings.is_some_and(|s| s.on("consolidated-firewall-mode"));
         let tables: &[(&str, &[(Family, Keys)])] = match consolidated {
@@ -257,76 +277,6 @@ impl Builder<'_> {
         }
     }
 
-    /// Multicast goes by its own table alone.
-    fn multicast(&mut self, vdom: &Block, settings: Option<&Block>, list: &mut Vec<Rule>) {
-        let groups = |family: Family| match family {
-            Family::V4 => Ranges::span(0xe000_0000, 0xefff_ffff),
-            Family::V6 => Ranges::span(0xff << 120, u128::MAX),
-        };
-        let off = settings.is_some_and(|s| s.get("multicast-forward") == Some("disable"));
-        for (table, objects, family) in [
-            ("firewall multicast-policy", "firewall multicast-address", Family::V4),
-            ("firewall multicast-policy6", "firewall multicast-address6", Family::V6),
-        ] {
-            let active = |e: &&Entry| e.block.get("status") != Some("disable") && !off;
-            for entry in vdom.table(table).iter().filter(active) {
-                let block = &entry.block;
-                let mut when = Match::default();
-                when.narrow(Field::Family, &Ranges::single(family as u128));
-                when.input.extend(interfaces(vdom, block.values("srcintf")));
-                when.output.extend(interfaces(vdom, block.values("dstintf")));
-                let mut sources = Ranges::empty();
-                for name in block.values("srcaddr") {
-                    match address::lookup(vdom, self.global, family, name, 0) {
-                        Some(a) if a.names.is_empty() && a.maybe.is_empty() => {
-                            sources = sources.union(&a.certain)
-                        }
-                        _ => when.doubts.push(Text::new("not-modelled-match").arg("what", name)),
-                    }
-                }
-                if when.doubts.is_empty() {
-                    when.narrow(Field::Source, &sources);
-                }
-                let mut targets = Ranges::empty();
-                for name in block.values("dstaddr") {
-                    let object = vdom.table(objects).iter().find(|e| e.name == *name);
-                    let ends = object.map(|e| (e.block.get("start-ip"), e.block.get("end-ip")));
-                    let range = match (ends, name.as_str()) {
-                        (Some((Some(lo), Some(hi))), _) => address::span(family, &format!("{lo}-{hi}")),
-                        (_, "all") => Some(groups(family)),
-                        (_, "all_hosts") => Some(Ranges::single(0xe000_0001)),
-                        (_, "all_routers") => Some(Ranges::single(0xe000_0002)),
-                        (_, "Bonjour") => Some(Ranges::single(0xe000_00fb)),
-                        _ => None,
-                    };
-                    match range {
-                        Some(range) => targets = targets.union(&range),
-                        None => when.doubts.push(Text::new("not-modelled-match").arg("what", name)),
-                    }
-                }
-                if when.doubts.is_empty() {
-                    when.narrow(Field::Destination, &targets);
-                } else {
-                    when.narrow(Field::Destination, &groups(family));
-                }
-                let number = |key: &str| block.get(key).and_then(|v| v.parse::<u128>().ok());
-                if let Some(protocol) = number("protocol").filter(|p| *p != 0) {
-                    when.narrow(Field::Protocol, &Ranges::single(protocol));
-                    if let (Some(lo), Some(hi)) = (number("start-port"), number("end-port")) {
-                        when.narrow(Field::DestinationPort, &Ranges::span(lo, hi));
-                    }
-                }
-                let action = if block.get("action") == Some("deny") { Action::Drop } else { Action::Accept };
-                let log = matches!(block.get("logtraffic"), Some("all" | "enable"));
-                list.push(Rule { span: entry.span.clone(), when, action, log });
-            }
-            let mut rest = Match::default();
-            rest.narrow(Field::Family, &Ranges::single(family as u128));
-            rest.narrow(Field::Destination, &groups(family));
-            list.push(rule(&self.start, rest, Action::Drop));
-        }
-    }
-
     /// One chain per hook, in front of those of the virtual domains.
     fn join(&mut self, parts: Vec<(Option<InterfaceMatch>, ChainId, ChainId)>) {
         let jump = |builder: &Self, own: &Option<InterfaceMatch>, to: ChainId| {
@@ -355,6 +305,17 @@ impl Builder<'_> {
                 family: None,
             });
         }
+    }
+
+    /// Sections that are not read, and what is said beside the rules.
+    fn beside(&mut self, vdoms: &[(&str, &Block)]) {
+        let whole = std::iter::once(self.global);
+        let blocks = whole.chain(vdoms.iter().map(|(_, b)| *b).filter(|b| !std::ptr::eq(*b, self.global)));
+        for section in blocks.flat_map(sections::unread) {
+            let text = Text::new("not-modelled-statement").arg("what", section.path);
+            self.found.notes.push(Note { span: section.span.clone(), text, bears: true });
+        }
+        self.rules.facts = facts::facts(self.global, vdoms);
     }
 
     /// The unit itself.

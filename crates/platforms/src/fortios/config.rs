@@ -1,5 +1,6 @@
 //! The tree of a configuration: `config … edit … set … next … end`.
 
+use super::rename;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tillgate_model::{Diagnostic, SourceFile, Span, Text};
@@ -26,10 +27,14 @@ pub struct Entry {
 /// What stands between `config` or `edit` and its end.
 #[derive(Clone, Debug, Default)]
 pub struct Block {
+    /// The line that opens it, for sections.
+    pub start: Option<Span>,
     pub settings: Vec<Setting>,
     pub entries: Vec<Entry>,
     /// Where entries stand, by name.
     index: HashMap<String, usize>,
+    /// The highest number an entry has for a name.
+    highest: u64,
     pub children: Vec<(String, Block)>,
 }
 
@@ -54,6 +59,7 @@ impl Block {
     fn reindex(&mut self) {
         let names = self.entries.iter().enumerate();
         self.index = names.map(|(at, entry)| (entry.name.clone(), at)).collect();
+        self.highest = self.entries.iter().filter_map(|e| e.name.parse().ok()).max().unwrap_or(0);
     }
 
     /// The values of a setting; empty when it is not there.
@@ -76,11 +82,12 @@ impl Block {
         self.settings.iter().find(|s| s.key == key).map(|s| s.span.clone())
     }
 
-    fn child_mut(&mut self, path: &str) -> &mut Block {
+    fn child_mut(&mut self, path: &str, span: &Span) -> &mut Block {
         let at = match self.children.iter().position(|(p, _)| p == path) {
             Some(at) => at,
             None => {
-                self.children.push((path.to_string(), Block::default()));
+                let section = Block { start: Some(span.clone()), ..Block::default() };
+                self.children.push((path.to_string(), section));
                 self.children.len() - 1
             }
         };
@@ -91,6 +98,7 @@ impl Block {
         let at = match self.index.get(name) {
             Some(at) => *at,
             None => {
+                self.highest = self.highest.max(name.parse().unwrap_or(0));
                 let entry = Entry { name: name.to_string(), block: Block::default(), span: span.clone() };
                 self.entries.push(entry);
                 self.index.insert(name.to_string(), self.entries.len() - 1);
@@ -120,13 +128,15 @@ struct Reader<'a> {
     at: usize,
     diagnostics: &'a mut Vec<Diagnostic>,
     strange: usize,
+    /// Objects of the section being read that got another name: old and new, in order.
+    renamed: Vec<(String, String)>,
 }
 
 /// Reads all files into one tree.
 pub fn read(files: &[Arc<SourceFile>], diagnostics: &mut Vec<Diagnostic>) -> Block {
     let mut root = Block::default();
     for file in files {
-        let mut reader = Reader { file, at: 0, diagnostics, strange: 0 };
+        let mut reader = Reader { file, at: 0, diagnostics, strange: 0, renamed: Vec::new() };
         // An `end` too many closes nothing.
         while reader.block(&mut root, false, 0) != Closed::File {}
     }
@@ -218,17 +228,24 @@ impl Reader<'_> {
                 }
                 "config" => {
                     let path = rest.join(" ");
-                    if self.block(block.child_mut(&path), false, depth + 1) == Closed::File {
+                    if self.block(block.child_mut(&path, &span), false, depth + 1) == Closed::File {
                         self.error(start, end, Text::new("fortios-no-end").arg("name", path));
                         return Closed::File;
                     }
+                    // What named the object before names it still.
+                    rename::follow(block, &path, &std::mem::take(&mut self.renamed));
                 }
                 "edit" => {
                     let Some(name) = rest.first() else {
                         self.error(start, end, Text::new("expected-value"));
                         continue;
                     };
-                    let entry = block.entry_mut(name, &span);
+                    // 0 is a new entry under the next number (Administration Guide, CLI basics).
+                    let name = match name.as_str() {
+                        "0" => block.highest.saturating_add(1).to_string(),
+                        name => name.to_string(),
+                    };
+                    let entry = block.entry_mut(&name, &span);
                     match self.block(&mut entry.block, true, depth + 1) {
                         Closed::Next => {}
                         other => return other,
@@ -265,12 +282,20 @@ impl Reader<'_> {
                     block.reindex();
                 }
                 "rename" => {
-                    if let [old, _, new] = rest.as_slice()
-                        && let Some(entry) = block.entries.iter_mut().find(|e| e.name == *old)
-                    {
-                        entry.name.clone_from(new);
+                    let [old, _, new] = rest.as_slice() else {
+                        self.error(start, end, Text::new("expected-value"));
+                        continue;
+                    };
+                    match (block.index.get(old).copied(), block.index.contains_key(new)) {
+                        (None, _) => self.error(start, end, Text::new("unknown-object").arg("name", old)),
+                        (_, true) => self.error(start, end, Text::new("fortios-name-taken").arg("name", new)),
+                        (Some(at), false) => {
+                            block.entries[at].name.clone_from(new);
+                            block.index.remove(old);
+                            block.index.insert(new.clone(), at);
+                            self.renamed.push((old.clone(), new.clone()));
+                        }
                     }
-                    block.reindex();
                 }
                 "clone" => {
                     if let [old, _, new] = rest.as_slice()

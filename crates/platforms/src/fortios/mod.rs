@@ -5,10 +5,15 @@
 mod address;
 mod build;
 mod config;
+mod facts;
 mod local;
+mod multicast;
 mod policy;
+mod rename;
 mod render;
+mod sections;
 mod service;
+mod usage;
 mod vip;
 
 pub use render::render;

@@ -364,6 +364,8 @@ impl Context<'_> {
                         out.push(translated);
                     }
                     Some(false) => when.narrow(Field::Translated, &Ranges::single(0)),
+                    // Without VIPs nothing is translated.
+                    None if self.vips.is_empty() => {}
                     None => {
                         when.narrow(Field::Translated, &Ranges::single(0));
                         translated.narrow(Field::Translated, &Ranges::span(1, Field::Translated.maximum()));

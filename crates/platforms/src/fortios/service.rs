@@ -187,6 +187,11 @@ impl Services {
     }
 }
 
+/// Whether a unit has a service or group of this name from the start.
+pub fn predefined_name(name: &str) -> bool {
+    PREDEFINED.iter().any(|(n, _)| *n == name) || GROUPS.iter().any(|(n, _)| *n == name)
+}
+
 /// The service of a name in a virtual domain; `None` when there is none.
 pub fn lookup(vdom: &Block, name: &str, depth: usize) -> Option<Services> {
     if depth > 16 {

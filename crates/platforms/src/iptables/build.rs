@@ -5,11 +5,11 @@ use super::lex::{Line, line};
 use super::rule::{Context, rule};
 use crate::Input;
 use crate::loops::{self, Named};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tillgate_model::{Diagnostic, Family, Ranges, SourceFile, Span, Text};
 use tillgate_packetset::Field;
-use tillgate_ruleset::{Action, Base, Chain, Hook, Kind, Match, Note, Policy, Rule, RuleSet};
+use tillgate_ruleset::{Action, Base, Chain, Fact, Hook, Kind, Match, Note, Policy, Rule, RuleSet, What};
 
 /// A chain as declared.
 struct Declared {
@@ -45,6 +45,8 @@ struct Reader<'a> {
     current: Option<Table>,
     /// The table was not named, and ends with the file.
     bare: bool,
+    /// Only the filter's rules were given of something.
+    partly: bool,
 }
 
 /// Builds the rule set of all files.
@@ -56,12 +58,13 @@ pub fn build(input: &Input<'_>, diagnostics: &mut Vec<Diagnostic>) -> RuleSet {
         tables: Tables::new(),
         current: None,
         bare: false,
+        partly: false,
     };
     for file in input.files {
         reader.file(file);
     }
     reader.sets.resolve(input.resolvers);
-    let Reader { tables, mut sets, warnings, .. } = reader;
+    let Reader { tables, mut sets, warnings, partly, .. } = reader;
     let all = || tables.values().flat_map(|t| &t.chains).flat_map(|c| &c.rules);
     for (line, from) in all() {
         // `-j SET --add-set NAME …`: what is in it then is anybody's guess.
@@ -75,6 +78,7 @@ pub fn build(input: &Input<'_>, diagnostics: &mut Vec<Diagnostic>) -> RuleSet {
     for ((family, _), table) in &tables {
         add(*family, table, &sets, &mut rules, diagnostics);
     }
+    rules.facts.extend(unused(&tables, &sets, &rules, partly));
     for (span, family) in warnings {
         let what = span.text().trim_start_matches('#').trim().to_string();
         may_drop(family, &span, Text::new("not-given").arg("what", what), &mut rules);
@@ -156,6 +160,7 @@ impl Reader<'_> {
         }
         if let Some(table) = self.current.take() {
             if std::mem::take(&mut self.bare) {
+                self.partly = true;
                 let table = Arc::new(table);
                 for family in families {
                     self.tables.insert((*family, table.name.clone()), Arc::clone(&table));
@@ -190,7 +195,7 @@ impl Reader<'_> {
             }
             return;
         }
-        if self.current.is_none() && ipset::is_line(&first) {
+        if (self.current.is_none() || self.bare) && ipset::is_line(&first) {
             return self.sets.line(&line, self.diagnostics);
         }
         // `iptables -S` prints the filter's rules alone.
@@ -355,7 +360,7 @@ fn add(family: Family, table: &Table, sets: &Sets, rules: &mut RuleSet, diagnost
         let list = declared
             .rules
             .iter()
-            .filter_map(|(line, from)| rule(&context, line, *from, &mut rules.notes, diagnostics))
+            .filter_map(|(line, from)| rule(&context, line, *from, rules, diagnostics))
             .collect();
         rules.chains.push(Chain { name: format!("{shown} {}", declared.name), rules: list });
         let Some(hook) = hook(&declared.name) else { continue };
@@ -376,6 +381,39 @@ fn add(family: Family, table: &Table, sets: &Sets, rules: &mut RuleSet, diagnost
         base: hook(&c.name).is_some(),
     });
     loops::check(rules, named, None, diagnostics);
+}
+
+/// Chains that no packet reaches in any family, and sets that nothing names.
+fn unused(tables: &Tables, sets: &Sets, rules: &RuleSet, partly: bool) -> Vec<Fact> {
+    // Chains stand in the rule set in the order in which the tables were added.
+    let all = tables.values().flat_map(|t| t.chains.iter());
+    let mut reached: BTreeSet<usize> = BTreeSet::new();
+    let mut todo: Vec<usize> = rules.bases.iter().map(|b| b.chain).collect();
+    while let Some(chain) = todo.pop() {
+        if reached.insert(chain) {
+            let called = rules.chains[chain].rules.iter().filter_map(|r| match r.action {
+                Action::Jump(to) | Action::Goto(to) => Some(to),
+                _ => None,
+            });
+            todo.extend(called);
+        }
+    }
+    // A section may be for both families, and its chains are needed if one of them uses them.
+    let mut chains: BTreeMap<&Span, (&str, bool)> = BTreeMap::new();
+    for (at, declared) in all.enumerate() {
+        chains.entry(&declared.head).or_insert((&declared.name, false)).1 |= reached.contains(&at);
+    }
+    let fact = |name: &str, span: &Span| Fact { span: span.clone(), what: What::Unused(name.to_string()) };
+    let mut out: Vec<Fact> =
+        chains.iter().filter(|(_, (_, used))| !used).map(|(span, (name, _))| fact(name, span)).collect();
+    if !partly {
+        let lines = tables.values().flat_map(|t| &t.chains).flat_map(|c| &c.rules);
+        let words = lines.flat_map(|(line, from)| line.words.iter().skip(*from).map(|w| w.text.as_str()));
+        let named: BTreeSet<&str> = words.filter(|w| sets.sets.contains_key(*w)).collect();
+        let given = |family: Family| tables.keys().any(|(f, _)| *f == family);
+        out.extend(sets.unused(&named, given).into_iter().map(|(name, span)| fact(name, span)));
+    }
+    out
 }
 
 /// What is not given may drop any packet of a family at any hook.

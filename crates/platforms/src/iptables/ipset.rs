@@ -5,7 +5,9 @@ use super::numbers::{icmp, span};
 use crate::names::{protocol, service};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tillgate_model::{Diagnostic, Family, Protocol, Ranges, SourceFile, Text, parse_prefix, prefix_range};
+use tillgate_model::{
+    Diagnostic, Family, Protocol, Ranges, SourceFile, Span, Text, parse_prefix, prefix_range,
+};
 use tillgate_packetset::{Cube, Field};
 use tillgate_ruleset::Part;
 
@@ -50,6 +52,8 @@ pub struct Set {
     members: Option<Vec<String>>,
     /// Entries come and go by themselves.
     pub changing: bool,
+    /// The line that makes it.
+    head: Option<Span>,
 }
 
 /// All sets of a configuration.
@@ -137,6 +141,26 @@ impl Sets {
         }
     }
 
+    /// Sets that are not among those named, nor in a list of sets, each with the line that makes it; of families whose
+    /// rules are all `given`.
+    pub fn unused<'s>(
+        &'s self,
+        named: &BTreeSet<&str>,
+        given: impl Fn(Family) -> bool,
+    ) -> Vec<(&'s str, &'s Span)> {
+        let members: BTreeSet<&String> =
+            self.sets.values().filter_map(|s| s.members.as_ref()).flatten().collect();
+        let known = |set: &Set| match set.family {
+            Some(family) => given(family),
+            None => Family::BOTH.into_iter().all(&given),
+        };
+        let unused = self
+            .sets
+            .iter()
+            .filter(|(name, set)| known(set) && !named.contains(name.as_str()) && !members.contains(name));
+        unused.filter_map(|(name, set)| Some((name.as_str(), set.head.as_ref()?))).collect()
+    }
+
     /// What `--match-set NAME DIRECTIONS` says about packets of a family.
     pub fn content(&self, name: &str, directions: &[bool], family: Family) -> Content {
         if let Some(names) = self.names.get(name) {
@@ -210,7 +234,7 @@ impl Sets {
 fn create(line: &Line) -> Option<Set> {
     let kind = line.text(2);
     let (method, fields) = kind.split_once(':')?;
-    let mut set = Set { family: Some(Family::V4), ..Set::default() };
+    let mut set = Set { family: Some(Family::V4), head: Some(line.span.clone()), ..Set::default() };
     if method == "list" {
         set.members = Some(Vec::new());
         set.family = None;

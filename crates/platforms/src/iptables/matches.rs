@@ -5,7 +5,7 @@ use super::lex::{Line, Word};
 use super::numbers::{Address, addresses, icmp, port_list, ports, span, tcp_flags};
 use super::rule::{Bad, Context, bad};
 use crate::names::protocol;
-use tillgate_model::{Family, Ranges, State, Text};
+use tillgate_model::{Date, Family, Ranges, State, Text};
 use tillgate_packetset::{Cube, Field};
 use tillgate_ruleset::{InterfaceMatch, Match, NameSet, Part, Special, Term};
 
@@ -67,13 +67,15 @@ pub struct Matches<'a> {
     when: Match,
     /// `-m rpfilter` was seen; its options follow it.
     reverse: Option<bool>,
+    /// The last day on which it may match (`-m time --datestop`).
+    pub until: Option<Date>,
     /// The module named last is not known; its options are not those of others that are called the same.
     strange: bool,
 }
 
 impl<'a> Matches<'a> {
     pub fn new(context: &'a Context<'a>, line: &'a Line, at: usize, when: Match) -> Self {
-        Matches { context, line, at, target: String::new(), when, reverse: None, strange: false }
+        Matches { context, line, at, target: String::new(), when, reverse: None, until: None, strange: false }
     }
 
     pub fn done(&self) -> bool {
@@ -156,6 +158,9 @@ impl<'a> Matches<'a> {
         let family = self.context.family;
         let fits = |value: Option<Ranges>, at: usize, text: &str| value.ok_or_else(|| (at, bad(text)));
         if self.strange && option.starts_with("--") {
+            if option == "--datestop" {
+                self.until = until(self.line.text(self.at));
+            }
             self.values();
             return Ok(());
         }
@@ -163,7 +168,10 @@ impl<'a> Matches<'a> {
             "-4" | "-6" | "--ipv4" | "--ipv6" | "-w" | "--wait" => {}
             "-c" | "--set-counters" => self.at += 2,
             "-m" | "--match" => {
-                let module = self.value()?;
+                let (at, module) = (self.at, self.value()?);
+                if module.starts_with('-') {
+                    return Err((at, bad(module)));
+                }
                 self.strange = !READ.contains(&module);
                 if module == "rpfilter" {
                     self.reverse = Some(false);
@@ -421,6 +429,12 @@ impl<'a> Matches<'a> {
         self.when.terms.push(Term::Special(any, negate));
         Ok(())
     }
+}
+
+/// `2026-12-31`, `2026-12-31T17:00:00`; the end of time as the kernel counts it, which listings print, is none.
+fn until(text: &str) -> Option<Date> {
+    let date: Date = text.split('T').next()?.parse().ok()?;
+    (text != "2038-01-19T03:14:07").then_some(date)
 }
 
 /// The tags of every translation.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use tillgate_model::{Diagnostic, Family, Ranges, Text, address_bits};
 use tillgate_packetset::Field;
-use tillgate_ruleset::{Action, ChainId, Match, Note, Rule, Translation};
+use tillgate_ruleset::{Action, ChainId, Fact, Match, Note, Rule, RuleSet, Translation, What};
 
 /// What a rule needs to know of its surroundings.
 pub struct Context<'a> {
@@ -19,12 +19,13 @@ pub struct Context<'a> {
 /// Why a rule could not be read: the word, and what is wrong with it.
 pub type Bad = (usize, Text);
 
-/// Reads a rule from the word behind its chain's name; `None` when it is for the other family only.
+/// Reads a rule from the word behind its chain's name; `None` when it is for the other family only. What is to be told
+/// goes to `found`.
 pub fn rule(
     context: &Context<'_>,
     line: &Line,
     from: usize,
-    notes: &mut Vec<Note>,
+    found: &mut RuleSet,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Rule> {
     // Anywhere in the line, but not as what a long option says.
@@ -44,15 +45,18 @@ pub fn rule(
             return None;
         }
     };
+    if let Some(date) = reader.until {
+        found.facts.push(Fact { span: line.span.clone(), what: What::Until(date) });
+    }
     let when = reader.finish();
     if action != Action::Continue {
         for text in &when.doubts {
-            notes.push(Note { span: line.span.clone(), text: text.clone(), bears: true });
+            found.notes.push(Note { span: line.span.clone(), text: text.clone(), bears: true });
         }
     }
     if action == Action::Unknown {
         let text = Text::new("not-modelled-statement").arg("what", reader.target);
-        notes.push(Note { span: line.span.clone(), text, bears: true });
+        found.notes.push(Note { span: line.span.clone(), text, bears: true });
     }
     Some(Rule { span: line.span.clone(), when, action, log })
 }

@@ -45,6 +45,8 @@ pub struct Base {
 pub struct Set {
     pub dynamic: bool,
     pub elements: Vec<Change>,
+    /// Where it is declared; elements may be added to one that is not.
+    pub head: Option<Range>,
 }
 
 /// What was done to the elements of a set.
@@ -320,9 +322,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn set(&mut self, table: usize, _start: usize) {
+    fn set(&mut self, table: usize, head: usize) {
         let start = self.at;
         let name = self.next().to_string();
+        let head = (head, self.at);
         if self.peek() != "{" {
             self.at = self.end();
             return;
@@ -361,6 +364,7 @@ impl<'a> Reader<'a> {
         let known = self.tables[table].sets.entry(name).or_default();
         known.dynamic |= set.dynamic;
         known.elements.extend(set.elements);
+        known.head.get_or_insert(head);
     }
 
     fn command(&mut self, verb: &str, start: usize) {
@@ -446,6 +450,10 @@ impl<'a> Reader<'a> {
                 }
                 self.at = end;
             }
+            ("delete" | "destroy", "set" | "map") => {
+                let set = self.next();
+                self.tables[table].sets.remove(set);
+            }
             ("flush", "set" | "map") => {
                 let set = self.next();
                 if let Some(set) = self.tables[table].sets.get_mut(set) {
@@ -457,7 +465,7 @@ impl<'a> Reader<'a> {
                 "counter" | "quota" | "limit" | "ct" | "flowtable" | "secmark" | "synproxy",
             )
             | ("reset", _)
-            | ("delete" | "destroy", "set" | "map" | "counter" | "quota" | "limit" | "ct" | "flowtable") => {
+            | ("delete" | "destroy", "counter" | "quota" | "limit" | "ct" | "flowtable") => {
                 self.at = self.end();
             }
             _ => {

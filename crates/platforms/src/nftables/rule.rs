@@ -4,6 +4,7 @@ use super::declare::{Base, Table};
 use super::lex::{Files, Token};
 use super::resolver::SetNames;
 use super::select::Selector;
+use super::usage;
 use super::values::Value;
 use crate::loops::{self, Named};
 use std::cell::RefCell;
@@ -54,6 +55,7 @@ pub fn build(
     let mut rules = RuleSet { platform: "nftables", ..RuleSet::default() };
     let mut found = Findings::default();
     for table in tables {
+        rules.facts.extend(usage::unused(files, tokens, table));
         let first = rules.chains.len();
         match table.family.as_str() {
             "ip" | "ip6" | "inet" | "netdev" => {}

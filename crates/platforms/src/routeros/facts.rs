@@ -4,7 +4,7 @@
 use super::build::inactive;
 use super::lists::family_of;
 use super::script::Command;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use tillgate_model::{Family, SourceFile, Span};
 use tillgate_ruleset::{Fact, What};
@@ -90,7 +90,7 @@ fn unused(commands: &[Command]) -> Vec<Fact> {
     out
 }
 
-/// The first `add` in force of each thing.
+/// The first `add` of each thing.
 fn first<'c, K: Ord>(
     commands: &'c [Command],
     key: impl Fn(&'c Command) -> Option<K>,
@@ -114,13 +114,13 @@ fn built_in(chain: &str) -> bool {
 #[derive(Default)]
 struct Named<'c> {
     /// Address lists by family.
-    addresses: BTreeSet<(Family, &'c str)>,
+    addresses: HashSet<(Family, &'c str)>,
     /// Chains by section.
-    chains: BTreeSet<(&'c str, &'c str)>,
+    chains: HashSet<(&'c str, &'c str)>,
     /// Chains that sessions are sent through.
-    filters: BTreeSet<&'c str>,
+    filters: HashSet<&'c str>,
     /// Words that may be an interface list.
-    words: BTreeSet<&'c str>,
+    words: HashSet<&'c str>,
 }
 
 impl<'c> Named<'c> {
