@@ -4,6 +4,7 @@ mod fortios;
 mod iptables;
 mod nftables;
 mod routeros;
+mod vyos;
 
 /// One rule: TCP from a network of 256 addresses to a port of a host.
 pub struct Row {
@@ -25,6 +26,7 @@ pub const PLATFORMS: &[(&str, fn(&[Row]) -> String)] = &[
     ("iptables", iptables::config),
     ("routeros", routeros::config),
     ("fortios", fortios::config),
+    ("vyos", vyos::config),
 ];
 
 /// The rules of a platform.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tillgate_catalog::Library;
 use tillgate_estate::Estate;
 use tillgate_model::{SourceFile, Text};
-use tillgate_platforms::{IncludeError, Includes, Input, LARGEST, PLATFORMS, Parsed, Platform, recognise};
+use tillgate_platforms::{IncludeError, Includes, Input, LARGEST, PLATFORMS, Parsed, Platform, is_companion, recognise};
 
 /// Reads a text file, or standard input for `-`. What is not text is refused.
 pub fn text_file(path: &Path, input: &mut dyn Read, output: &mut Output<'_>) -> Result<Arc<SourceFile>> {
@@ -191,6 +191,10 @@ pub fn config(
         let name = if path.as_os_str() == "-" { "<stdin>".to_string() } else { path.display().to_string() };
         if is_resolver(&text) {
             config.resolvers.push(SourceFile::new(name, text));
+            continue;
+        }
+        // What belongs beside a firewall's file, and no firewall reads.
+        if many && is_companion(&text) {
             continue;
         }
         let found = wanted.or_else(|| recognise(&text));

@@ -103,7 +103,7 @@ fn documented(platforms: [&str; 2], area: &Json) -> bool {
     // Resolvers fill sets with what is below a name too.
     let below = |a: &Json| a.as_str().is_some_and(|a| a.starts_with("*."));
     if area["name"].as_array().is_some_and(|l| l.iter().all(below)) {
-        return platforms.iter().any(|p| ["routeros", "fortios"].contains(p));
+        return platforms.iter().any(|p| ["routeros", "fortios", "vyos"].contains(p));
     }
     let multicast = |a: &Json| a.as_str().is_some_and(|a| a.starts_with("224.") || a.starts_with("ff00:"));
     platforms.contains(&"fortios")

@@ -2,6 +2,8 @@
 
 use crate::devices;
 use crate::exception;
+use crate::switches;
+use crate::switches::Switch;
 use crate::types::*;
 use ipnet::IpNet;
 use std::borrow::Cow;
@@ -86,6 +88,8 @@ pub fn assemble(
             site.devices =
                 rows.iter().filter_map(|r| devices::device(r, &builder.variables, library, found)).collect();
             site.exceptions = builder.exceptions(&site, found);
+            site.switches = builder.switches(&site, found);
+            switches::plug(&mut site, found);
             estate.sites.push(site);
         }
     }
@@ -217,10 +221,15 @@ impl<'a> Builder<'a> {
                 dns: self.service("dns", found),
                 ntp: self.service("ntp", found),
                 dhcp: self.service("dhcp", found),
+                dhcp_server: self
+                    .nested("services", "dhcp-server")
+                    .and_then(Value::as_text)
+                    .and_then(DhcpServer::parse),
             },
             segments: self.segments(found),
             devices: Vec::new(),
             exceptions: Vec::new(),
+            switches: Vec::new(),
             span: self.table.place("name"),
             name,
         })
@@ -391,6 +400,14 @@ impl<'a> Builder<'a> {
 
     fn device_rows(&self) -> Vec<devices::Row> {
         self.table.list("device").iter().map(devices::row).collect()
+    }
+
+    fn switches(&self, site: &Site, found: &mut Vec<Diagnostic>) -> Vec<Switch> {
+        let base = self.template.map_or(&[][..], |t| t.list("switch"));
+        let own = self.table.list("switch");
+        duplicates(base.iter(), found);
+        duplicates(own.iter(), found);
+        switches::read(base, own, &site.segments, &self.variables, found)
     }
 
     fn exceptions(&self, site: &Site, found: &mut Vec<Diagnostic>) -> Vec<Exception> {

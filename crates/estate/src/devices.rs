@@ -1,6 +1,7 @@
 //! Devices, from tables of the estate or from a CSV file.
 
 use crate::assemble::{Variables, fill};
+use crate::switches::Plug;
 use crate::types::Device;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -28,6 +29,8 @@ pub struct Row {
     features: Vec<Cell>,
     ports: Vec<(Cell, i64)>,
     until: Option<Date>,
+    switch: Option<Cell>,
+    port: Option<Cell>,
     pub span: Span,
 }
 
@@ -52,14 +55,17 @@ pub fn row(table: &Value) -> Row {
             })
             .collect(),
         until: table.date("until"),
+        switch: one("switch"),
+        port: one("port"),
         span: table.span.clone(),
     }
 }
 
-const COLUMNS: [&str; 8] = ["site", "name", "kind", "segment", "address", "address6", "mac", "features"];
+const COLUMNS: [&str; 10] =
+    ["site", "name", "kind", "segment", "address", "address6", "mac", "features", "switch", "port"];
 
 /// The rows of the CSV file that `value` names. Columns by header: `name`, `kind`, `segment`, and any of
-/// `site`, `address`, `address6`, `mac`, `features`; several values in one cell are separated by spaces or `;`.
+/// `site`, `address`, `address6`, `mac`, `features`, `switch`, `port`; several values in one cell are separated by spaces or `;`.
 pub fn table(
     value: &Value,
     tables: &BTreeMap<String, Arc<SourceFile>>,
@@ -150,6 +156,8 @@ pub fn table(
             features: many("features"),
             ports: Vec::new(),
             until: None,
+            switch: one("switch"),
+            port: one("port"),
             span,
         });
     }
@@ -230,6 +238,21 @@ pub fn device(
             _ => found.push(Diagnostic::error(id.span.clone(), Text::new("bad-ports"))),
         }
     }
+    let plug = match (&row.switch, &row.port) {
+        (None, None) => None,
+        (Some(switch), Some(port)) => {
+            let filled = |cell: &Cell, found: &mut Vec<Diagnostic>| {
+                fill(&cell.text, &cell.span, variables, found).into_owned()
+            };
+            let (switch, name) = (filled(switch, found), filled(port, found));
+            Some(Plug { switch, port: name, span: port.span.clone() })
+        }
+        (Some(cell), None) | (None, Some(cell)) => {
+            let key = if row.switch.is_some() { "port" } else { "switch" };
+            found.push(Diagnostic::error(cell.span.clone(), Text::new("toml-missing-key").arg("key", key)));
+            None
+        }
+    };
     Some(Device {
         name: name.text.clone(),
         kind: kind_cell.text.clone(),
@@ -240,6 +263,7 @@ pub fn device(
         features,
         ports,
         until: row.until,
+        plug,
         span: name.span.clone(),
     })
 }

@@ -7,11 +7,13 @@ mod devices;
 mod exception;
 mod read;
 mod shape;
+mod switches;
 mod types;
 mod validate;
 
 pub use read::{csv_references, json_schema, load};
+pub use switches::{Plug, Plugged, Switch, SwitchPlatform, SwitchPort};
 pub use types::{
-    Device, Egress, Estate, Exception, Firewall, Nat, Peer, Role, Segment, ServiceAt, Services, Site,
-    SourceScope,
+    Device, DhcpServer, Egress, Estate, Exception, Firewall, Nat, Peer, Role, Segment, ServiceAt, Services,
+    Site, SourceScope,
 };

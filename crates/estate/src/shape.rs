@@ -1,6 +1,7 @@
 //! The shape of estate files (design section 4).
 
-use crate::types::Role;
+use crate::switches::SwitchPlatform;
+use crate::types::{DhcpServer, Role};
 use tillgate_catalog::Profile;
 use tillgate_catalog::document::{Key, Shape, optional, required};
 
@@ -30,6 +31,11 @@ const SERVICES: &[Key] = &[
     optional("dns", Shape::OneOrMany(&Shape::Text), "\"gateway\", or addresses of resolvers."),
     optional("ntp", Shape::OneOrMany(&Shape::Text), "\"gateway\", or addresses of time servers."),
     optional("dhcp", Shape::OneOrMany(&Shape::Text), "\"gateway\", or addresses of DHCP servers."),
+    optional(
+        "dhcp-server",
+        Shape::Choice(DhcpServer::WORDS),
+        "What assigns addresses, where a file is to be written for it.",
+    ),
 ];
 
 const SEGMENT: &[Key] = &[
@@ -58,6 +64,27 @@ const DEVICE: &[Key] = &[
     optional("features", Shape::OneOrMany(&Shape::Text), "Features in use."),
     optional("ports", Shape::Map(&Shape::Integer), "Ports changed on the device, by requirement id."),
     optional("until", Shape::Date, "Last day of a measuring host."),
+    optional("switch", Shape::Text, "Switch it is plugged into."),
+    optional("port", Shape::Text, "Port of that switch."),
+];
+
+const SWITCH_PORT: &[Key] = &[
+    required("name", Shape::Text, "Name, as the switch names it."),
+    optional("device", Shape::Text, "The device plugged in; the port takes nothing else."),
+    optional("segment", Shape::Text, "The segment of what is plugged in; with neither, the port is shut."),
+];
+
+const SWITCH: &[Key] = &[
+    required("name", Shape::Text, "Name, unique in the site."),
+    optional("platform", Shape::Choice(SwitchPlatform::WORDS), "Whose commands it takes."),
+    optional(
+        "uplink",
+        Shape::OneOrMany(&Shape::Text),
+        "Ports to the firewall and to other switches; they carry every VLAN.",
+    ),
+    optional("address", Shape::Text, "Its own address, in one of the segments."),
+    optional("parking", Shape::Integer, "VLAN of ports nobody uses; 999 when missing."),
+    optional("port", Shape::List(&Shape::Table(SWITCH_PORT)), "Its other ports."),
 ];
 
 const EXCEPTION: &[Key] = &[
@@ -78,6 +105,7 @@ macro_rules! site_keys {
             optional("firewall", Shape::Table(FIREWALL), "The firewall."),
             optional("services", Shape::Table(SERVICES), "Services of the site."),
             optional("segment", Shape::List(&Shape::Table(SEGMENT)), "Segments; a site's override its template's by name."),
+            optional("switch", Shape::List(&Shape::Table(SWITCH)), "Managed switches; a site's override its template's by name."),
             optional("exception", Shape::List(&Shape::Table(EXCEPTION)), "Permissions beyond the catalogues."),
             optional("vars", Shape::Map(&VARIABLE), "Variables: {name} in any string."),
         ]

@@ -1,5 +1,6 @@
 //! The types of an estate, after templates and variables have been applied.
 
+use crate::switches::{Plug, Switch};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -76,6 +77,28 @@ pub enum ServiceAt {
     Addresses(Vec<IpAddr>),
 }
 
+/// The server that assigns addresses, where a file is written for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DhcpServer {
+    /// dnsmasq
+    Dnsmasq,
+    /// Kea
+    Kea,
+    /// ISC dhcpd, and OpenBSD's dhcpd
+    Isc,
+}
+
+impl DhcpServer {
+    /// The words used in files, in order.
+    pub const WORDS: &'static [&'static str] = &["dnsmasq", "kea", "isc"];
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Option<Self> {
+        let at = Self::WORDS.iter().position(|w| *w == text)?;
+        Some([Self::Dnsmasq, Self::Kea, Self::Isc][at])
+    }
+}
+
 /// The services of a site.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Services {
@@ -85,6 +108,8 @@ pub struct Services {
     pub ntp: Option<ServiceAt>,
     /// Address assignment.
     pub dhcp: Option<ServiceAt>,
+    /// What assigns addresses, if the estate says so.
+    pub dhcp_server: Option<DhcpServer>,
 }
 
 impl Services {
@@ -172,6 +197,8 @@ pub struct Device {
     pub ports: BTreeMap<String, u16>,
     /// Last day of a measuring host.
     pub until: Option<Date>,
+    /// The port of a switch it says it is plugged into.
+    pub plug: Option<Plug>,
     /// Where it stands.
     pub span: Span,
 }
@@ -239,6 +266,8 @@ pub struct Site {
     pub devices: Vec<Device>,
     /// Exceptions, in file order.
     pub exceptions: Vec<Exception>,
+    /// Managed switches, in file order.
+    pub switches: Vec<Switch>,
     /// Where it stands.
     pub span: Span,
 }

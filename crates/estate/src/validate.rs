@@ -1,5 +1,6 @@
 //! What one table cannot know of another: overlaps, duplicates, places that do not exist.
 
+use crate::switches;
 use crate::types::*;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -61,6 +62,7 @@ fn validate_site(site: &Site, library: &Library, found: &mut Vec<Diagnostic>) {
     }
     segments(site, found);
     devices(site, found);
+    switches::validate(site, found);
 }
 
 fn segments(site: &Site, found: &mut Vec<Diagnostic>) {

@@ -1,9 +1,19 @@
-//! What belongs beside the rules: the resolver that fills name sets and keeps addresses fixed, and the clock.
+//! What belongs beside the rules: the resolver that fills name sets, what keeps addresses fixed, and the clock.
 
-use crate::nftables::comment;
-use tillgate_estate::{Role, ServiceAt, Site};
+// Paths as written, so that the files are found from wherever this one is included.
+#[path = "companion/chrony.rs"]
+mod chrony;
+#[path = "companion/dnsmasq.rs"]
+mod dnsmasq;
+#[path = "companion/isc.rs"]
+mod isc;
+#[path = "companion/kea.rs"]
+mod kea;
+#[path = "companion/leases.rs"]
+mod leases;
+
+use tillgate_estate::{DhcpServer, ServiceAt, Site};
 use tillgate_intent::Intent;
-use tillgate_model::{Family, address_from_bits};
 
 /// The companions a site needs: file name and text, sorted by name. `lines` tell the resolver which sets of the
 /// firewall the names fill.
@@ -11,73 +21,48 @@ pub(crate) fn companions(site: &Site, intent: &Intent, lines: &[String]) -> Vec<
     let mut out = Vec::new();
     let on = |service: &Option<ServiceAt>| *service == Some(ServiceAt::Gateway);
     if on(&site.services.ntp) {
-        out.push(("chrony.conf".to_string(), chrony(site, intent)));
+        out.push(("chrony.conf".to_string(), chrony::file(site, intent)));
     }
-    if on(&site.services.dns) || on(&site.services.dhcp) {
-        out.push(("dnsmasq.conf".to_string(), dnsmasq(site, intent, lines)));
-    }
-    out
-}
-
-fn dnsmasq(site: &Site, intent: &Intent, lines: &[String]) -> String {
-    let mut out = format!("# tillgate: {}\n", comment(&site.name));
-    out.push_str("bind-dynamic\nlocalise-queries\nstop-dns-rebind\nrebind-localhost-ok\n");
-    for uplink in &intent.topology.uplinks {
-        out.push_str(&format!("except-interface={uplink}\n"));
-    }
-    for zone in intent.topology.zones.iter().filter(|z| !z.gateways.is_empty()) {
-        out.push_str(&format!("interface={}\n", zone.interface));
-    }
-    if site.services.dns != Some(ServiceAt::Gateway) {
-        out.push_str("# names are resolved elsewhere\nport=0\n");
-    }
-    if site.services.dhcp == Some(ServiceAt::Gateway) {
-        leases(site, intent, &mut out);
-    }
-    for line in lines {
-        out.push_str(line);
-        out.push('\n');
+    let leases =
+        on(&site.services.dhcp) && matches!(site.services.dhcp_server, None | Some(DhcpServer::Dnsmasq));
+    if on(&site.services.dns) || leases {
+        out.push(("dnsmasq.conf".to_string(), dnsmasq::file(site, intent, lines, leases)));
     }
     out
 }
 
-fn leases(site: &Site, intent: &Intent, out: &mut String) {
-    out.push_str("dhcp-authoritative\n");
-    for zone in &intent.topology.zones {
-        let Some(net) = zone.subnets.iter().find(|n| n.addr().is_ipv4()) else { continue };
-        let Some(gateway) = zone.gateways.iter().find(|g| g.is_ipv4()) else { continue };
-        let tag = label(&zone.name);
-        let (first, last) = tillgate_model::prefix_range(net);
-        let range = match zone.role {
-            // Terminals get reserved addresses only.
-            Role::Pos => format!("{},static,{}", net.network(), net.netmask()),
-            _ => {
-                let (lo, hi) = (first + (last - first) / 2, last.saturating_sub(1).max(first));
-                let address = |bits| address_from_bits(Family::V4, bits);
-                format!("{},{},{}", address(lo), address(hi), net.netmask())
-            }
-        };
-        out.push_str(&format!("dhcp-range=set:{tag},{range},12h\n"));
-        out.push_str(&format!("dhcp-option=tag:{tag},option:router,{gateway}\n"));
-        if site.services.ntp == Some(ServiceAt::Gateway) {
-            out.push_str(&format!("dhcp-option=tag:{tag},option:ntp-server,{gateway}\n"));
+/// The file of the DHCP server that the estate names, for every platform: file name and text. `None` when it
+/// names none; what a platform's own companions hold already comes from [`companions`].
+pub(crate) fn dhcp(site: &Site, intent: &Intent) -> Option<(String, String)> {
+    let at = site.services.dhcp.as_ref()?;
+    let (name, text) = match site.services.dhcp_server? {
+        DhcpServer::Kea => ("kea-dhcp4.conf", kea::file(site, intent)),
+        DhcpServer::Isc => ("dhcpd.conf", isc::file(site, intent)),
+        DhcpServer::Dnsmasq if *at == ServiceAt::Gateway => {
+            ("dnsmasq.conf", dnsmasq::file(site, intent, &[], true))
         }
-        if let Some(ServiceAt::Addresses(list)) = &site.services.dns {
-            let list: Vec<String> = list.iter().filter(|a| a.is_ipv4()).map(|a| a.to_string()).collect();
-            out.push_str(&format!("dhcp-option=tag:{tag},option:dns-server,{}\n", list.join(",")));
-        }
-    }
-    for device in &site.devices {
-        let v4 = device.addresses.iter().filter(|a| a.is_ipv4());
-        for (mac, address) in device.macs.iter().zip(v4) {
-            let mac: Vec<String> = (0..6).rev().map(|i| format!("{:02x}", mac >> (i * 8) & 0xff)).collect();
-            out.push_str(&format!("dhcp-host={},{address},{}\n", mac.join(":"), label(&device.name)));
-        }
-    }
+        DhcpServer::Dnsmasq => ("dnsmasq.conf", dnsmasq::elsewhere(site, intent)),
+    };
+    Some((name.to_string(), text))
+}
+
+/// The reservations as a table, for a server that is none of those: segment, device, hardware address, address.
+pub(crate) fn reservations(site: &Site, intent: &Intent) -> Vec<[String; 4]> {
+    let subnets = leases::subnets(site, intent);
+    let row = |segment: &str, host: &leases::Host| {
+        [segment.to_string(), host.label.clone(), mac_text(host.mac), host.address.to_string()]
+    };
+    subnets.iter().flat_map(|s| s.hosts.iter().map(|h| row(s.segment, h))).collect()
+}
+
+/// `d4:95:24:00:00:11`
+pub(crate) fn mac_text(mac: u64) -> String {
+    let parts: Vec<String> = (0..6).rev().map(|i| format!("{:02x}", mac >> (i * 8) & 0xff)).collect();
+    parts.join(":")
 }
 
 /// A DNS label: letters, digits, hyphens.
-fn label(text: &str) -> String {
+pub(crate) fn label(text: &str) -> String {
     let word: String = text
         .chars()
         .take(60)
@@ -85,17 +70,4 @@ fn label(text: &str) -> String {
         .collect();
     let word = word.trim_matches('-').to_string();
     if word.is_empty() { "x".into() } else { word }
-}
-
-fn chrony(site: &Site, intent: &Intent) -> String {
-    let mut out = format!("# tillgate: {}\n", comment(&site.name));
-    out.push_str("# The site's own time source. Name the designated servers of your organisation here (PCI DSS 10.6.2).\n");
-    out.push_str("pool pool.ntp.org iburst\ndriftfile /var/lib/chrony/chrony.drift\nmakestep 1 3\nrtcsync\n");
-    out.push_str("cmdport 0\n");
-    for zone in &intent.topology.zones {
-        for net in &zone.subnets {
-            out.push_str(&format!("allow {net}\n"));
-        }
-    }
-    out
 }

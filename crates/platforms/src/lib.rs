@@ -3,6 +3,8 @@
 //! Platforms decide nothing: `ruleset` reasons, and knows no syntax. Pure: files a configuration includes are
 //! asked for through [`Includes`].
 
+mod beside;
+pub mod checklist;
 mod companion;
 mod edit;
 pub mod fortios;
@@ -13,8 +15,11 @@ pub mod nftables;
 mod permits;
 mod registry;
 pub mod routeros;
+mod switch;
+pub mod vyos;
 mod write;
 
+pub use beside::{add_companions, companions_of, is_companion};
 pub use edit::Desk;
 pub use registry::{Hand, PLATFORMS, Platform, platform, recognise};
 pub use write::{RenderError, Rendered};

@@ -23,6 +23,8 @@ pub(crate) struct Permit {
     pub requirement: String,
     /// For people: requirement and who it is for.
     pub comment: String,
+    /// Who it is for: devices, or whoever else opens the connection.
+    pub who: String,
 }
 
 /// Where a permission leads.
@@ -100,6 +102,7 @@ impl Permit {
             service,
             requirement: flow.requirement.clone(),
             comment: format!("{}{doubt}: {who}", flow.requirement),
+            who,
         })
     }
 
@@ -163,6 +166,7 @@ pub(crate) fn permits(intent: &Intent, local: bool) -> Vec<Permit> {
                 service: Service::Any,
                 requirement: "internet".into(),
                 comment: format!("{}: internet", zone.name),
+                who: zone.name.clone(),
             });
         }
     }

@@ -1,8 +1,6 @@
 //! The platforms by name, and which one a text is of.
 
-use crate::{
-    Desk, Includes, Input, LARGEST, Parsed, RenderError, Rendered, fortios, iptables, nftables, routeros,
-};
+use crate::{Desk, Includes, Input, LARGEST, Parsed, RenderError, Rendered};
 use std::sync::Arc;
 use tillgate_estate::Site;
 use tillgate_intent::Intent;
@@ -48,44 +46,28 @@ fn none(_: &Desk<'_>, _: &Repair<'_>) -> Vec<Vec<Edit>> {
     Vec::new()
 }
 
+/// An entry: the folder's name is the platform's name.
+macro_rules! platform {
+    ($name:ident, $extension:literal, $edits:expr) => {
+        Platform {
+            name: stringify!($name),
+            recognise: crate::$name::recognise,
+            parse: crate::$name::parse,
+            render: crate::$name::render,
+            edits: $edits,
+            extension: $extension,
+            rollback: concat!("render-rollback-", stringify!($name)),
+        }
+    };
+}
+
 /// All platforms.
 pub const PLATFORMS: &[Platform] = &[
-    Platform {
-        name: "fortios",
-        recognise: fortios::recognise,
-        parse: fortios::parse,
-        render: fortios::render,
-        edits: none,
-        extension: "conf",
-        rollback: "render-rollback-fortios",
-    },
-    Platform {
-        name: "iptables",
-        recognise: iptables::recognise,
-        parse: iptables::parse,
-        render: iptables::render,
-        edits: iptables::edits,
-        extension: "rules",
-        rollback: "render-rollback-iptables",
-    },
-    Platform {
-        name: "nftables",
-        recognise: nftables::recognise,
-        parse: nftables::parse,
-        render: nftables::render,
-        edits: nftables::edits,
-        extension: "nft",
-        rollback: "render-rollback-nftables",
-    },
-    Platform {
-        name: "routeros",
-        recognise: routeros::recognise,
-        parse: routeros::parse,
-        render: routeros::render,
-        edits: routeros::edits,
-        extension: "rsc",
-        rollback: "render-rollback-routeros",
-    },
+    platform!(fortios, "conf", none),
+    platform!(iptables, "rules", crate::iptables::edits),
+    platform!(nftables, "nft", crate::nftables::edits),
+    platform!(routeros, "rsc", crate::routeros::edits),
+    platform!(vyos, "vyos", none),
 ];
 
 /// An editor of one configuration of a site.

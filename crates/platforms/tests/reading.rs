@@ -71,6 +71,11 @@ fn routeros_cases() {
 }
 
 #[test]
+fn vyos_cases() {
+    cases("vyos");
+}
+
+#[test]
 fn json_is_read_like_text() {
     // As `nft -j list ruleset` prints it.
     let json = r#"{"nftables": [

@@ -8,10 +8,12 @@ use serde_json::json;
 use std::io::Read;
 use std::path::Path;
 use tillgate_catalog::Library;
-use tillgate_estate::Site;
+use tillgate_estate::{Estate, Site};
 use tillgate_intent::intent;
 use tillgate_model::Text;
-use tillgate_platforms::{PLATFORMS, Platform, RenderError, Rendered, platform};
+use tillgate_platforms::{
+    PLATFORMS, Platform, RenderError, Rendered, add_companions, checklist, companions_of, platform,
+};
 
 pub fn run(
     args: &Render,
@@ -21,6 +23,9 @@ pub fn run(
     output: &mut Output<'_>,
 ) -> Result {
     let (estate, library) = load::estate(global, environment, input, output)?;
+    if args.platform.as_deref() == Some(CHECKLIST) {
+        return to_click(args, &estate, &library, output);
+    }
     match (&args.site, &args.output) {
         (Some(name), target) => {
             let site = site(&estate, name, output)?;
@@ -46,6 +51,43 @@ pub fn run(
     Ok(0)
 }
 
+/// What stands for every device that has only a web page.
+const CHECKLIST: &str = "checklist";
+
+/// What to click, for one site or all: Markdown to read, CSV to work through.
+fn to_click(args: &Render, estate: &Estate, library: &Library, output: &mut Output<'_>) -> Result {
+    let sites: Vec<&Site> = match &args.site {
+        Some(name) => vec![site(estate, name, output)?],
+        None => estate.sites.iter().collect(),
+    };
+    for site in &sites {
+        let intent = intent(site, library, output.today);
+        let list = match checklist::render(site, &intent) {
+            Ok(list) => list,
+            Err(error) => return refuse(site, CHECKLIST, &error, output),
+        };
+        let say = |text: &Text| output.lang.text(text);
+        let (markdown, csv) = (checklist::markdown(&list, &say), checklist::csv(&list, &say));
+        match &args.output {
+            None => output.data(&markdown),
+            Some(path) if args.site.is_some() && path.extension().is_some() && !path.is_dir() => {
+                let text = if path.extension().is_some_and(|e| e == "csv") { &csv } else { &markdown };
+                write(path, text, output)?;
+            }
+            Some(folder) => {
+                let folder = if args.site.is_some() { folder.clone() } else { folder.join(&site.name) };
+                create(&folder, output)?;
+                write(&folder.join(format!("{}.md", site.name)), &markdown, output)?;
+                write(&folder.join(format!("{}.csv", site.name)), &csv, output)?;
+                for (name, text) in companions_of(site, &intent, &[]) {
+                    write(&folder.join(name), &text, output)?;
+                }
+            }
+        }
+    }
+    Ok(0)
+}
+
 /// The platform asked for, or the site's own.
 fn platform_of(site: &Site, args: &Render, output: &mut Output<'_>) -> Result<&'static Platform> {
     let name = args.platform.as_ref().unwrap_or(&site.firewall.platform);
@@ -64,26 +106,32 @@ fn render(site: &Site, library: &Library, args: &Render, output: &mut Output<'_>
     let platform = platform_of(site, args, output)?;
     let intent = intent(site, library, output.today);
     match (platform.render)(site, &intent) {
-        Ok(rendered) => Ok((platform, rendered)),
-        Err(error) => {
-            let text = match &error {
-                RenderError::NoManagement => Text::new("render-no-management").arg("site", &site.name),
-                RenderError::NoUplink => Text::new("render-no-uplink").arg("site", &site.name),
-                RenderError::InterfaceName(name) => Text::new("render-interface").arg("name", name),
-                RenderError::NamesNeedResolver => Text::new("render-names").arg("site", &site.name),
-                RenderError::CannotExpress(what) => Text::new("render-cannot-express")
-                    .arg("site", &site.name)
-                    .arg("platform", platform.name)
-                    .text("what", what.clone()),
-                RenderError::Unproved(findings) => {
-                    let text = report::findings(findings, output);
-                    let _ = output.err.write_all(text.as_bytes());
-                    Text::new("render-unproved").arg("site", &site.name)
-                }
-            };
-            output.fail(&text)
+        Ok(mut rendered) => {
+            add_companions(site, &intent, &mut rendered);
+            Ok((platform, rendered))
         }
+        Err(error) => refuse(site, platform.name, &error, output),
     }
+}
+
+/// Says why nothing was written.
+fn refuse<T>(site: &Site, platform: &str, error: &RenderError, output: &mut Output<'_>) -> Result<T> {
+    let text = match error {
+        RenderError::NoManagement => Text::new("render-no-management").arg("site", &site.name),
+        RenderError::NoUplink => Text::new("render-no-uplink").arg("site", &site.name),
+        RenderError::InterfaceName(name) => Text::new("render-interface").arg("name", name),
+        RenderError::NamesNeedResolver => Text::new("render-names").arg("site", &site.name),
+        RenderError::CannotExpress(what) => Text::new("render-cannot-express")
+            .arg("site", &site.name)
+            .arg("platform", platform)
+            .text("what", what.clone()),
+        RenderError::Unproved(findings) => {
+            let text = report::findings(findings, output);
+            let _ = output.err.write_all(text.as_bytes());
+            Text::new("render-unproved").arg("site", &site.name)
+        }
+    };
+    output.fail(&text)
 }
 
 fn print((platform, rendered): &Written, output: &mut Output<'_>) {
@@ -114,14 +162,21 @@ fn write_folder(
     folder: &Path,
     output: &mut Output<'_>,
 ) -> Result<()> {
-    if let Err(error) = std::fs::create_dir_all(folder) {
-        return output.fail(&Text::new("cannot-create").arg("name", folder.display()).arg("detail", error));
-    }
+    create(folder, output)?;
     write(&folder.join(format!("{}.{}", site.name, platform.extension)), &rendered.text, output)?;
     for (name, text) in &rendered.companions {
         write(&folder.join(name), text, output)?;
     }
     Ok(())
+}
+
+fn create(folder: &Path, output: &mut Output<'_>) -> Result<()> {
+    match std::fs::create_dir_all(folder) {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            output.fail(&Text::new("cannot-create").arg("name", folder.display()).arg("detail", error))
+        }
+    }
 }
 
 /// Writes a file whole or not at all.

@@ -20,10 +20,7 @@ pub fn plant(rendered: &str) -> String {
     let mut out: String = rendered.lines().filter(keep).map(|l| format!("{l}\n")).collect();
     let rules: &[(u32, &[&str])] = &[
         (35, &["action 'drop'", "destination port '123'", "protocol 'udp'"]),
-        (
-            901,
-            &["action 'accept'", "inbound-interface name 'eth1.20'", "outbound-interface name 'eth0'"],
-        ),
+        (901, &["action 'accept'", "inbound-interface name 'eth1.20'", "outbound-interface name 'eth0'"]),
         (
             902,
             &[
@@ -35,10 +32,7 @@ pub fn plant(rendered: &str) -> String {
                 "protocol 'tcp'",
             ],
         ),
-        (
-            903,
-            &["action 'accept'", "inbound-interface name 'eth1.30'", "outbound-interface name 'eth1.20'"],
-        ),
+        (903, &["action 'accept'", "inbound-interface name 'eth1.30'", "outbound-interface name 'eth1.20'"]),
         (
             904,
             &[

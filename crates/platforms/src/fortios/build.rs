@@ -1,6 +1,6 @@
 //! The tree to the rule-set model.
 
-use super::config::{Block, Entry};
+use super::config::Block;
 use super::policy::{Context, FOUR, Found, Keys, PLAIN, SIX, interfaces, members, opening};
 use super::vip::{self, Vip};
 use super::{facts, local, multicast, sections};

@@ -109,10 +109,11 @@ impl Block {
     }
 }
 
-struct Word {
-    text: String,
-    start: usize,
-    end: usize,
+/// A word of a statement, without its quotes, and where it stands with them.
+pub struct Word {
+    pub text: String,
+    pub start: usize,
+    pub end: usize,
 }
 
 /// How a block ended.
@@ -141,6 +142,27 @@ pub fn read(files: &[Arc<SourceFile>], diagnostics: &mut Vec<Diagnostic>) -> Blo
         while reader.block(&mut root, false, 0) != Closed::File {}
     }
     root
+}
+
+/// The statements of a file, without prompts and what a pager leaves.
+pub fn statements(file: &Arc<SourceFile>) -> Vec<Vec<Word>> {
+    let mut diagnostics = Vec::new();
+    let mut reader =
+        Reader { file, at: 0, diagnostics: &mut diagnostics, strange: 0, renamed: Vec::new() };
+    let next = || reader.statement().map(typed);
+    std::iter::from_fn(next).filter(|words| !words.is_empty()).collect()
+}
+
+/// What a pager leaves, and a prompt in copied text: the rest of the line is the statement.
+fn typed(mut words: Vec<Word>) -> Vec<Word> {
+    while words.first().is_some_and(|w| w.text.starts_with("--")) {
+        words.remove(0);
+    }
+    let prompt = |w: &Word| matches!(w.text.as_str(), "#" | "$");
+    if let Some(at) = words.iter().take(3).position(prompt) {
+        words.drain(..=at);
+    }
+    words
 }
 
 impl Reader<'_> {
@@ -205,15 +227,7 @@ impl Reader<'_> {
     }
 
     fn block(&mut self, block: &mut Block, in_edit: bool, depth: usize) -> Closed {
-        while let Some(mut words) = self.statement() {
-            // What a pager leaves, and a prompt in copied text: the rest of the line is the statement.
-            while words.first().is_some_and(|w| w.text.starts_with("--")) {
-                words.remove(0);
-            }
-            let prompt = |w: &Word| matches!(w.text.as_str(), "#" | "$");
-            if let Some(at) = words.iter().take(3).position(prompt) {
-                words.drain(..=at);
-            }
+        while let Some(words) = self.statement().map(typed) {
             if words.is_empty() {
                 continue;
             }

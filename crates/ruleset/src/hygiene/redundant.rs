@@ -4,8 +4,8 @@ use super::cover::{Earlier, Hull, Inside, MOST_WORK, Random, spend};
 use super::{MOST_LINES, settles};
 use crate::bind::Bound;
 use crate::rules::{Action, RuleSet};
-use tillgate_model::{Evidence, Finding, FindingId, Subject, Text};
-use tillgate_packetset::{Cube, Diagram, Node};
+use tillgate_model::{Evidence, Finding, FindingId, Ranges, Subject, Text};
+use tillgate_packetset::{Cube, Diagram, Field, Node};
 
 /// Accepting and dropping rules whose packets later rules of the same chain treat alike. What the end of a chain
 /// does is left aside: a deny that is written out before a default deny is there on purpose.
@@ -57,7 +57,7 @@ fn same(
     }
     let alike = |at: usize| {
         let other = &bound[at];
-        let catch_all = || other.cubes.iter().any(|c| c.constraints().is_empty());
+        let catch_all = || other.cubes.iter().any(says_nothing);
         other.action == rule.action
             && settles(other)
             && other.log == rule.log
@@ -107,4 +107,17 @@ fn same(
     covers.sort_unstable();
     covers.dedup();
     Some(covers)
+}
+
+/// Whether a box is a default in all but name: any service from anywhere to anywhere.
+fn says_nothing(cube: &Cube) -> bool {
+    let open = |field: Field| match (cube.ranges(field), field) {
+        (None, _) => true,
+        // All of IPv4 is all there is to say about it.
+        (Some(ranges), Field::Source | Field::Destination) => Ranges::full(u32::MAX.into()).is_subset(ranges),
+        (Some(_), _) => false,
+    };
+    [Field::Protocol, Field::Source, Field::Destination, Field::SourcePort, Field::DestinationPort]
+        .into_iter()
+        .all(open)
 }
