@@ -28,6 +28,10 @@ finding-rule-conflicting = { $count ->
     [one] diese Regel von { $chain } entscheidet anders als eine frühere über Pakete, auf die beide zutreffen; keine ist eine Ausnahme der anderen
    *[other] diese Regel von { $chain } entscheidet anders als { $count } frühere über Pakete, auf die beide zutreffen; keine ist eine Ausnahme der anderen
  }
+finding-conflicts-open = { $count ->
+    [one] ob eine Regel von { $chain } einer früheren widerspricht, wurde nicht entschieden: zu viele Regeln
+   *[other] ob { $count } Regeln von { $chain } früheren widersprechen, wurde nicht entschieden: zu viele Regeln
+ }
 finding-rule-disabled = diese Regel ist abgeschaltet
 finding-rule-expired = diese Regel sollte bis { $date } gelten
 finding-object-unused = nichts nutzt { $name }

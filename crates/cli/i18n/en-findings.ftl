@@ -28,6 +28,10 @@ finding-rule-conflicting = { $count ->
     [one] this rule of { $chain } decides differently from an earlier one about packets that both match; neither is an exception of the other
    *[other] this rule of { $chain } decides differently from { $count } earlier ones about packets that both match; neither is an exception of the other
  }
+finding-conflicts-open = { $count ->
+    [one] whether a rule of { $chain } contradicts an earlier one was not decided: too many rules
+   *[other] whether { $count } rules of { $chain } contradict earlier ones was not decided: too many rules
+ }
 finding-rule-disabled = this rule is switched off
 finding-rule-expired = this rule was to be in force until { $date }
 finding-object-unused = nothing uses { $name }

@@ -51,6 +51,11 @@ impl Ranges {
         self.0.is_empty()
     }
 
+    /// The largest value.
+    pub fn last(&self) -> Option<u128> {
+        self.as_slice().last().map(|(_, hi)| *hi)
+    }
+
     /// The smallest value.
     pub fn first(&self) -> Option<u128> {
         self.0.first().map(|r| r.0)

@@ -84,19 +84,20 @@ fn tell(
     verdict.exit_code()
 }
 
-/// Rules read again while fixes are looked for unasked: what a shop's file takes is not felt, and a file of thousands
-/// of rules is judged at once and mended with `--fix`.
+/// Rules read again while fixes are looked for unasked: what a shop's file takes is not felt.
 const UNASKED: usize = 4000;
+/// A file of more rules is judged at once, and mended with `--fix`.
+const MOST_UNASKED: usize = 300;
 /// Proposals tried with `--fix`.
 const ASKED: usize = 10_000;
 
 /// Gives each finding the smallest change that mends it, as far as the work allowed goes. The changes belong together:
 /// one may mend several findings.
 fn mend_each(judged: &mut Judged, intent: &Intent, hand: &Hand<'_>) {
-    let tries = UNASKED / judged.rules.len().max(40);
-    if tries == 0 {
+    if judged.rules.len() > MOST_UNASKED {
         return;
     }
+    let tries = UNASKED / judged.rules.len().max(40);
     let mending = ruleset::mend_all(judged, intent, hand, tries);
     for finding in &mut judged.findings {
         let fix = mending.of(finding).map(|round| patch::fix(hand.platform.name, round));

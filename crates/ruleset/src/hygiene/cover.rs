@@ -220,7 +220,7 @@ impl Inside {
 
 /// Tries packets that are likely to slip between the earlier rules: corners of the rule's box, and values just
 /// beside the edges of what overlaps it.
-fn at_an_edge(inside: &mut Inside, clipped: &[(Cube, usize)], random: &mut Random) -> bool {
+pub(super) fn at_an_edge(inside: &mut Inside, clipped: &[(Cube, usize)], random: &mut Random) -> bool {
     let Inside { owns, point } = inside;
     let mut choices: Vec<(Field, Vec<u128>)> = Vec::new();
     for field in Field::ALL {

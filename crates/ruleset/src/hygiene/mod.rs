@@ -12,7 +12,7 @@ pub(crate) use facts::any_any;
 use crate::bind::Bound;
 use crate::rules::{Action, RuleSet};
 use facts::facts;
-use tillgate_model::{Date, Evidence, Finding, FindingId, Span, Subject, Text};
+use tillgate_model::{Date, Evidence, Finding, FindingId, Proof, Span, Subject, Text};
 
 /// Lines named beside the one a finding is about: more than a person compares.
 const MOST_LINES: usize = 8;
@@ -28,8 +28,11 @@ impl Untidy {
     /// Looks through every chain.
     pub fn of(rules: &RuleSet, chains: &[Vec<Bound>]) -> Self {
         let minor = || {
-            let mut list = redundant::redundant(rules, chains);
-            list.extend(conflicting::conflicting(rules, chains));
+            let (mut list, more) = rayon::join(
+                || redundant::redundant(rules, chains),
+                || conflicting::conflicting(rules, chains),
+            );
+            list.extend(more);
             list
         };
         let (shadowed, minor) = rayon::join(|| shadowed::shadowed(rules, chains), minor);
@@ -53,7 +56,7 @@ impl Untidy {
                 at += 1;
                 at == 1 || !matches!(e, Evidence::Rule(span) if known(span))
             });
-            if finding.evidence.len() > 1 {
+            if finding.evidence.len() > 1 || finding.proof == Proof::Possible {
                 told.push(finding);
             }
         }

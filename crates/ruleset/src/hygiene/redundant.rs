@@ -1,11 +1,14 @@
 //! Rules without which nothing would change, because later ones do the same with all their packets.
 
-use super::cover::{Earlier, Hull, Inside, MOST_WORK, Random, spend};
+use super::cover::{Earlier, Hull, Inside, MOST_WORK, Random, at_an_edge, spend};
 use super::{MOST_LINES, settles};
 use crate::bind::Bound;
 use crate::rules::{Action, RuleSet};
 use tillgate_model::{Evidence, Finding, FindingId, Ranges, Subject, Text};
 use tillgate_packetset::{Cube, Diagram, Field, Node};
+
+/// A rule that more later ones overlap is left aside: that nobody needs it would take longer to show than all else.
+const MOST_NEAR: usize = 256;
 
 /// Accepting and dropping rules whose packets later rules of the same chain treat alike. What the end of a chain
 /// does is left aside: a deny that is written out before a default deny is there on purpose.
@@ -78,6 +81,9 @@ fn same(
         let hull = Hull::of(cube);
         let near = later.all.iter().rev().filter(|(h, _, _)| h.meets(&hull));
         let near: Vec<(Cube, usize)> = near.filter_map(|(_, c, at)| c.clip(cube).map(|c| (c, *at))).collect();
+        if near.len() > MOST_NEAR {
+            return None;
+        }
         // The nearest that meets it and holds it all is the simplest answer.
         if let Some((first, at)) = near.first()
             && first.constraints().is_empty()
@@ -87,6 +93,21 @@ fn same(
             }
             covers.push(*at);
             continue 'cubes;
+        }
+        // A packet that another rule takes first, or none takes, says it sooner than a diagram.
+        for (c, at) in near.iter().filter(|(_, at)| !alike(*at)).take(64) {
+            let Some(part) = c.intersect(cube) else { continue };
+            let mut inside = Inside::of(&part);
+            for _ in 0..2 {
+                let point = inside.any(random);
+                let first = near.iter().find(|(other, _)| other.contains(point));
+                if first.is_some_and(|(_, first)| first == at || !alike(*first)) {
+                    return None;
+                }
+            }
+        }
+        if at_an_edge(&mut inside, &near, random) {
+            return None;
         }
         if !spend(work, near.len().saturating_mul(near.len()).saturating_mul(16)) {
             return None;
