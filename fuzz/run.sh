@@ -6,7 +6,7 @@ seconds=${1:-60}
 for target in $(cargo fuzz list | sort -r); do
     mkdir -p "fuzz/corpus/$target"
     case $target in
-        nft | iptables | routeros | fortios)
+        nft | iptables | routeros | fortios | vyos | pf | opnsense | ios | asa | openwrt)
             platform=$target
             [ "$target" = nft ] && platform=nftables
             awk -v to="fuzz/corpus/$target/case" '/^=CONFIG=/{n++;f=1;next}/^=PACKETS=/{f=0}f{print>(to n)}' "crates/platforms/tests/$platform/reading.txt"

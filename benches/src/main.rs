@@ -2,11 +2,13 @@
 //!
 //! `cargo build --release && cargo run --release -p tillgate-bench` prints a table; `… rules N FLAVOUR` prints a rule set, `… platform N NAME` one of a
 //! platform, `… fleet N DIR` writes an estate and its configurations,
-//! `… flows N DIR` an estate of one site with that many flows.
+//! `… flows N DIR` an estate of one site with that many flows,
+//! `… samples NAME DIR` reads every file of a folder as one platform.
 #![allow(clippy::print_stdout, clippy::disallowed_methods)]
 
 mod generate;
 mod on;
+mod samples;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use std::path::{Path, PathBuf};
@@ -21,6 +23,9 @@ fn main() {
             print!("{}", generate::rules(number(count), generate::Flavour::parse(flavour), 1))
         }
         ["platform", count, platform] => print!("{}", generate::on_platform(number(count), platform)),
+        ["samples", platform, folder] => {
+            samples::read(&program(), platform, Path::new(folder)).expect("the folder can be read")
+        }
         ["flows", count, folder] => {
             generate::flows(number(count), Path::new(folder)).expect("the folder can be written")
         }
@@ -35,9 +40,13 @@ fn number(text: &str) -> usize {
     text.parse().expect("a number")
 }
 
+fn program() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/tillgate")
+}
+
 /// Wall time of the median of five runs, and the largest memory any child has used so far, in MB.
 fn run(arguments: &[String], runs: usize) -> (Duration, f64) {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/tillgate");
+    let program = program();
     let mut times: Vec<Duration> = (0..runs)
         .map(|_| {
             let start = Instant::now();
@@ -83,8 +92,7 @@ fn measure() {
         }
     }
     // A rule set that keeps to the site's plan: the rendered file, with rules about other sites before its own.
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/tillgate");
-    let rendered = Command::new(program).args(["render", "bistro", "-q", "--estate", &estate]).output();
+    let rendered = Command::new(program()).args(["render", "bistro", "-q", "--estate", &estate]).output();
     let rendered = String::from_utf8(rendered.expect("tillgate renders").stdout).expect("rules are text");
     for count in [1_000, 10_000] {
         let file = folder.join("conforming.nft");

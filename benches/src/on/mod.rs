@@ -1,6 +1,7 @@
 //! Rule sets as each platform's export prints them; one file per platform.
 
 mod fortios;
+mod ios;
 mod iptables;
 mod nftables;
 mod routeros;
@@ -27,6 +28,7 @@ pub const PLATFORMS: &[(&str, fn(&[Row]) -> String)] = &[
     ("routeros", routeros::config),
     ("fortios", fortios::config),
     ("vyos", vyos::config),
+    ("ios", ios::config),
 ];
 
 /// The rules of a platform.

@@ -531,3 +531,14 @@ render-rollback-vyos =
       confirm
       save
     Ohne confirm startet sie nach fünf Minuten mit dem Stand von vorher neu. „Nothing to delete“ ist kein Fehler.
+cannot-names = ein Ziel mit Namen ({ $name }); Adressen nennen oder egress = "names" weglassen
+cannot-protocol = Protokoll { $protocol }: Sitzungen verfolgt es nur bei TCP, UDP und ICMP
+render-rollback-ios =
+    Laden Sie es mit einem Weg zurück. Einmalig, im Konfigurationsmodus: archive / path bootflash:before. { $file } nach bootflash: kopieren, dann
+      configure terminal revert timer 5
+      end
+      copy bootflash:{ $file } running-config
+    eine neue Verbindung zum Router öffnen; wenn das geht:
+      configure confirm
+      write memory
+    Sonst geht der Router nach fünf Minuten von selbst zurück.

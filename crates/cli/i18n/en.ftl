@@ -479,3 +479,14 @@ render-rollback-vyos =
       confirm
       save
     Without confirm it restarts after five minutes with what was there before. "Nothing to delete" is no error.
+cannot-names = a destination by name ({ $name }); name addresses, or drop egress = "names"
+cannot-protocol = protocol { $protocol }: it follows sessions of TCP, UDP and ICMP only
+render-rollback-ios =
+    Load it with a way back. Once, in configuration mode: archive / path bootflash:before. Copy { $file } to bootflash:, then
+      configure terminal revert timer 5
+      end
+      copy bootflash:{ $file } running-config
+    open a new connection to the router; if it works:
+      configure confirm
+      write memory
+    Otherwise the router goes back after five minutes by itself.

@@ -6,7 +6,6 @@ mod common;
 use common::{environment, example, json, scratch, tillgate};
 use serde_json::Value as Json;
 use tillgate_cli::run;
-use tillgate_platforms::PLATFORMS;
 
 #[test]
 fn the_bistros_six_faults_and_no_other() {
@@ -90,73 +89,6 @@ fn a_fleet_is_rendered_and_verified_from_a_folder() {
     let done =
         tillgate(&format!("verify --all --estate {chain} --config {} --format json", folder.display()), "");
     assert_eq!((done.code, json(&done)["summary"]["unreadable"].as_u64()), (2, Some(1)));
-    std::fs::remove_dir_all(folder).unwrap();
-}
-
-/// What a platform is documented not to say (docs/reference/platforms).
-fn documented(platforms: [&str; 2], area: &Json) -> bool {
-    let is = |key: &str, list: &[&str]| area[key] == serde_json::json!(list);
-    // RouterOS 6 and FortiOS have no loopback interface to accept from.
-    if is("in", &["lo"]) {
-        return platforms.iter().any(|p| ["routeros", "fortios"].contains(p));
-    }
-    // Resolvers fill sets with what is below a name too.
-    let below = |a: &Json| a.as_str().is_some_and(|a| a.starts_with("*."));
-    if area["name"].as_array().is_some_and(|l| l.iter().all(below)) {
-        return platforms.iter().any(|p| ["routeros", "fortios", "vyos"].contains(p));
-    }
-    let multicast = |a: &Json| a.as_str().is_some_and(|a| a.starts_with("224.") || a.starts_with("ff00:"));
-    platforms.contains(&"fortios")
-        && (
-            // A session opens with SYN or a request, and multicast has a table of its own.
-            area.get("tcp_flags").is_some()
-                || area.get("type").is_some()
-                || area["destination"].as_array().is_some_and(|l| l.iter().all(multicast))
-                // Forged sources are dropped by the routing table, which is not in the file.
-                || is("state", &["established", "related"])
-                || is("source_port", &["68"])
-                || is("source_port", &["547"])
-        )
-}
-
-#[test]
-fn every_platform_says_the_same() {
-    let folder = scratch("platforms");
-    let chain = example("chain");
-    let names: Vec<&str> = PLATFORMS.iter().map(|p| p.name).collect();
-    for name in &names {
-        let place = folder.join(name);
-        let done =
-            tillgate(&format!("render --all --estate {chain} --platform {name} -o {}", place.display()), "");
-        assert_eq!(done.code, 0, "{name}: {}", done.err);
-        let done = tillgate(
-            &format!("verify --all --estate {chain} --config {} --format json", place.display()),
-            "",
-        );
-        assert_eq!(
-            (done.code, json(&done)["summary"]["holds"].as_u64()),
-            (0, Some(25)),
-            "{name}: {}",
-            done.out
-        );
-    }
-    for site in ["aachen", "hamburg", "koeln", "muenchen", "wien"] {
-        for (at, one) in names.iter().enumerate() {
-            for other in &names[at + 1..] {
-                let place = |name: &str| folder.join(name).join(site).display().to_string();
-                let done = tillgate(&format!("diff {} {} --format json", place(one), place(other)), "");
-                let found = json(&done);
-                let differing = ["opened", "closed", "redirected"]
-                    .into_iter()
-                    .flat_map(|list| found[list].as_array().unwrap())
-                    .filter(|area| !documented([*one, *other], area));
-                let differing: Vec<_> = differing.collect();
-                assert!(differing.is_empty(), "{site}: {one} and {other}: {differing:#?}");
-                let linux = |name: &str| ["iptables", "nftables"].contains(&name);
-                assert!(done.code == 0 || !linux(one) || !linux(other), "{site}: {one} and {other}");
-            }
-        }
-    }
     std::fs::remove_dir_all(folder).unwrap();
 }
 

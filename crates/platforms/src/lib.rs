@@ -8,6 +8,7 @@ pub mod checklist;
 mod companion;
 mod edit;
 pub mod fortios;
+pub mod ios;
 pub mod iptables;
 mod loops;
 mod names;

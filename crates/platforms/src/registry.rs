@@ -64,6 +64,7 @@ macro_rules! platform {
 /// All platforms.
 pub const PLATFORMS: &[Platform] = &[
     platform!(fortios, "conf", none),
+    platform!(ios, "cfg", none),
     platform!(iptables, "rules", crate::iptables::edits),
     platform!(nftables, "nft", crate::nftables::edits),
     platform!(routeros, "rsc", crate::routeros::edits),

@@ -61,6 +61,11 @@ fn fortios_cases() {
 }
 
 #[test]
+fn ios_cases() {
+    cases("ios");
+}
+
+#[test]
 fn iptables_cases() {
     cases("iptables");
 }

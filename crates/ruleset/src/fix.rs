@@ -393,8 +393,7 @@ fn better(before: &Judged, mended: &Mended, finding: &Finding, intent: &Intent, 
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let written: Vec<String> = mended.edits.iter().map(|e| words(&e.text)).collect();
     let harmless = |key: &Key| {
-        let own =
-            || !key.3.is_empty() && written.iter().any(|text| text.contains(key.3.trim_end_matches('…')));
+        let own = || !key.3.is_empty() && written.iter().any(|text| stands_in(&key.3, text));
         key.0 == FindingId::ObjectUnused || (closing && uncovered(key.0) && !own())
     };
     let worse = new.iter().filter(|(key, n)| **n > count(&old, key));
@@ -412,6 +411,17 @@ fn better(before: &Judged, mended: &Mended, finding: &Finding, intent: &Intent, 
                 !passes(&before.rules) || passes(&mended.after.rules)
             })
         })
+    })
+}
+
+/// Whether a line stands in a text, not only at the start of a longer one: `edit 1` is not in `edit 12`.
+fn stands_in(line: &str, text: &str) -> bool {
+    if let Some(start) = line.strip_suffix('…') {
+        return text.contains(start);
+    }
+    text.match_indices(line).any(|(at, _)| {
+        let next = text.get(at + line.len()..).and_then(|rest| rest.chars().next());
+        next.is_none_or(|c| !c.is_alphanumeric())
     })
 }
 

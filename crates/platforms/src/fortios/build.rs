@@ -18,13 +18,7 @@ pub fn build(files: &[Arc<SourceFile>], root: &Block, diagnostics: &mut Vec<Diag
     let Some(file) = files.first() else { return rules };
     let start = Span::new(file, 0, file.text.lines().next().map_or(0, str::len));
     let global = root.child("global").unwrap_or(root);
-    let split: Vec<(&str, &Block)> = root
-        .table("vdom")
-        .iter()
-        .filter(|e| !e.block.children.is_empty())
-        .map(|e| (e.name.as_str(), &e.block))
-        .collect();
-    let vdoms = if split.is_empty() { vec![("root", root)] } else { split };
+    let vdoms = root.domains();
     let mut builder = Builder {
         rules: &mut rules,
         found: Found::default(),
@@ -55,7 +49,7 @@ pub fn build(files: &[Arc<SourceFile>], root: &Block, diagnostics: &mut Vec<Diag
 }
 
 /// Major, minor and patch of the header line.
-fn version(text: &str) -> Option<(u32, u32, u32)> {
+pub fn version(text: &str) -> Option<(u32, u32, u32)> {
     let line = text.lines().next().filter(|l| l.starts_with("#config-version="))?;
     let mut words = line.split('-').find(|w| w.contains('.'))?.split('.').map(|n| n.parse().ok());
     Some((words.next()??, words.next()??, words.next().flatten().unwrap_or(0)))
@@ -110,19 +104,21 @@ impl Builder<'_> {
             second_table: settings.and_then(|s| s.get("ngfw-mode")) == Some("policy-based"),
         };
         let translating = self.translations(name, &context);
-        let mut list = vec![
-            rule(&self.start, states(&[1, 2]), Action::Accept),
-            rule(&self.start, states(&[3]), Action::Drop),
-        ];
         let log = vdom.child("log setting").or(self.global.child("log setting"));
         let invalid = log.is_some_and(|l| l.on("log-invalid-packet"));
-        self.without_session(&context, set("asymroute"), invalid, &mut list);
-        for rule in multicast::rules(vdom, self.global, settings, &self.start) {
+        // In a chain of their own: no policy contradicts what nobody wrote.
+        let sessions = self.sessions(&context, set("asymroute"), invalid);
+        let sessions = self.chain(format!("{name} sessions"), sessions);
+        let mut list = vec![rule(&self.start, Match::default(), Action::Jump(sessions))];
+        let groups = multicast::rules(vdom, self.global, settings);
+        for rule in &groups {
             let told = rule.when.doubts.iter();
             let note = |text: &Text| Note { span: rule.span.clone(), text: text.clone(), bears: true };
             self.found.notes.extend(told.map(note));
-            list.push(rule);
         }
+        // What no multicast policy takes is denied as what no policy takes: at the end of everything.
+        let groups = self.chain(format!("{name} multicast"), groups);
+        list.extend(multicast::every().map(|when| rule(&self.start, when, Action::Goto(groups))));
         for path in ["firewall DoS-policy", "firewall DoS-policy6"] {
             for entry in vdom.table(path) {
                 self.note(&entry.span, "DoS-policy", false);
@@ -254,8 +250,12 @@ impl Builder<'_> {
         self.chain(format!("{name} vip"), list)
     }
 
-    /// TCP without SYN and answers to nothing have no session, and open none.
-    fn without_session(&mut self, context: &Context<'_>, asymmetric: bool, log: bool, list: &mut Vec<Rule>) {
+    /// What is of a session passes; TCP without SYN and answers to nothing have none, and open none.
+    fn sessions(&self, context: &Context<'_>, asymmetric: bool, log: bool) -> Vec<Rule> {
+        let mut list = vec![
+            rule(&self.start, states(&[1, 2]), Action::Accept),
+            rule(&self.start, states(&[3]), Action::Drop),
+        ];
         let action = if asymmetric { Action::Accept } else { Action::Drop };
         let rule = |span: &Span, when, action| Rule { span: span.clone(), when, action, log };
         if !context.without_syn || asymmetric {
@@ -275,6 +275,7 @@ impl Builder<'_> {
                 list.push(rule(&self.start, Match { cube, ..Match::default() }, action.clone()));
             }
         }
+        list
     }
 
     /// One chain per hook, in front of those of the virtual domains.
@@ -325,7 +326,9 @@ impl Builder<'_> {
         let logged = log.is_some_and(|l| l.on("local-in-deny-unicast"));
         let openings = local::openings(self.global, vdoms);
         // What a local-in policy accepts still needs a service that is open there; whether another listens is not known.
-        let mut accepted = openings.clone();
+        let services = self.chain("local services".into(), openings);
+        let served = rule(&self.start, Match::default(), Action::Jump(services));
+        let mut accepted = vec![served.clone()];
         let text = Text::new("not-modelled-match").arg("what", "local-in-policy");
         let when = Match { doubts: vec![text], ..Match::default() };
         accepted.push(rule(&self.start, when, Action::Accept));
@@ -369,7 +372,7 @@ impl Builder<'_> {
                 }
             }
         }
-        list.extend(openings);
+        list.push(served);
         let log =
             self.global.child("log setting").or(vdoms.first().and_then(|(_, b)| b.child("log setting")));
         let logged = log.is_some_and(|l| l.on("local-in-deny-unicast"));

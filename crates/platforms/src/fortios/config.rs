@@ -55,6 +55,13 @@ impl Block {
         block.entries.get(*block.index.get(name)?)
     }
 
+    /// The virtual domains with their names: `root` is the whole unit where it is not split.
+    pub fn domains(&self) -> Vec<(&str, &Block)> {
+        let listed = self.table("vdom").iter().filter(|e| !e.block.children.is_empty());
+        let split: Vec<(&str, &Block)> = listed.map(|e| (e.name.as_str(), &e.block)).collect();
+        if split.is_empty() { vec![("root", self)] } else { split }
+    }
+
     /// After entries came, went or moved.
     fn reindex(&mut self) {
         let names = self.entries.iter().enumerate();
@@ -147,8 +154,7 @@ pub fn read(files: &[Arc<SourceFile>], diagnostics: &mut Vec<Diagnostic>) -> Blo
 /// The statements of a file, without prompts and what a pager leaves.
 pub fn statements(file: &Arc<SourceFile>) -> Vec<Vec<Word>> {
     let mut diagnostics = Vec::new();
-    let mut reader =
-        Reader { file, at: 0, diagnostics: &mut diagnostics, strange: 0, renamed: Vec::new() };
+    let mut reader = Reader { file, at: 0, diagnostics: &mut diagnostics, strange: 0, renamed: Vec::new() };
     let next = || reader.statement().map(typed);
     std::iter::from_fn(next).filter(|words| !words.is_empty()).collect()
 }

@@ -7,7 +7,7 @@ use tillgate_model::{Date, Span};
 use tillgate_ruleset::{Fact, What};
 
 /// Tables of rules that can be switched off.
-const RULES: &[&str] = &[
+pub const RULES: &[&str] = &[
     "firewall policy",
     "firewall policy6",
     "firewall policy46",

@@ -12,8 +12,9 @@ pub struct Part {
     pub entry: bool,
     /// The statement that opens it.
     pub head: Span,
-    /// Where the line begins that closes it, and where what belongs to it ends.
+    /// The place before the line that closes it.
     pub close: Span,
+    /// The place behind it.
     pub end: Span,
     pub parent: Option<usize>,
     /// What is set in it, in its final state.
@@ -159,7 +160,11 @@ impl Layout {
     }
 
     /// Sections of a virtual domain by their path, in order.
-    pub fn sections<'l>(&'l self, domain: Option<&'l str>, path: &'l str) -> impl Iterator<Item = usize> + 'l {
+    pub fn sections<'l>(
+        &'l self,
+        domain: Option<&'l str>,
+        path: &'l str,
+    ) -> impl Iterator<Item = usize> + 'l {
         let named = move |at: &usize| !self.parts[*at].entry && self.parts[*at].name == path;
         (0..self.parts.len()).filter(named).filter(move |at| self.domain(*at) == domain)
     }
@@ -167,14 +172,18 @@ impl Layout {
     /// What stands right in a section or entry.
     pub fn within(&self, parent: usize) -> impl Iterator<Item = usize> + '_ {
         let behind = parent + 1..self.parts.len();
-        behind.take_while(move |at| self.parts[*at].head.start < self.parts[parent].end.start
-            && self.parts[*at].head.file == self.parts[parent].head.file)
-            .filter(move |at| self.parts[*at].parent == Some(parent))
+        let inside = move |at: &usize| {
+            let (own, part) = (&self.parts[parent], &self.parts[*at]);
+            part.head.start < own.end.end && part.head.file.name == own.head.file.name
+        };
+        behind.take_while(inside).filter(move |at| self.parts[*at].parent == Some(parent))
     }
 
     /// Entries of a table of a virtual domain, in order.
     pub fn entries<'l>(&'l self, domain: Option<&'l str>, path: &'l str) -> impl Iterator<Item = usize> + 'l {
-        self.sections(domain, path).flat_map(|section| self.within(section)).filter(|at| self.parts[*at].entry)
+        self.sections(domain, path)
+            .flat_map(|section| self.within(section))
+            .filter(|at| self.parts[*at].entry)
     }
 
     /// From the first line of a part to its last.

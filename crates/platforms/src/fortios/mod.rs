@@ -5,10 +5,14 @@
 mod address;
 mod build;
 mod config;
+mod edit;
 mod facts;
+mod grant;
+mod layout;
 mod local;
 mod multicast;
 mod policy;
+mod removal;
 mod rename;
 mod render;
 mod sections;
@@ -16,6 +20,7 @@ mod service;
 mod usage;
 mod vip;
 
+pub use edit::edits;
 pub use render::render;
 
 use crate::{Input, Parsed, registry};

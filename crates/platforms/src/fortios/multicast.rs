@@ -3,17 +3,30 @@
 use super::address;
 use super::config::{Block, Entry};
 use super::policy::interfaces;
-use tillgate_model::{Family, Ranges, Span, Text};
+use tillgate_model::{Family, Ranges, Text};
 use tillgate_packetset::Field;
 use tillgate_ruleset::{Action, Match, Rule};
 
-/// The rules of a virtual domain; `start` is the place of what no line says.
-pub fn rules(vdom: &Block, global: &Block, settings: Option<&Block>, start: &Span) -> Vec<Rule> {
-    let mut list = Vec::new();
-    let groups = |family: Family| match family {
+fn groups(family: Family) -> Ranges {
+    match family {
         Family::V4 => Ranges::span(0xe000_0000, 0xefff_ffff),
         Family::V6 => Ranges::span(0xff << 120, u128::MAX),
-    };
+    }
+}
+
+/// All multicast, family by family.
+pub fn every() -> impl Iterator<Item = Match> {
+    Family::BOTH.into_iter().map(|family| {
+        let mut when = Match::default();
+        when.narrow(Field::Family, &Ranges::single(family as u128));
+        when.narrow(Field::Destination, &groups(family));
+        when
+    })
+}
+
+/// The rules of a virtual domain.
+pub fn rules(vdom: &Block, global: &Block, settings: Option<&Block>) -> Vec<Rule> {
+    let mut list = Vec::new();
     let off = settings.is_some_and(|s| s.get("multicast-forward") == Some("disable"));
     for (table, objects, family) in [
         ("firewall multicast-policy", "firewall multicast-address", Family::V4),
@@ -71,10 +84,6 @@ pub fn rules(vdom: &Block, global: &Block, settings: Option<&Block>, start: &Spa
             let log = matches!(block.get("logtraffic"), Some("all" | "enable"));
             list.push(Rule { span: entry.span.clone(), when, action, log });
         }
-        let mut rest = Match::default();
-        rest.narrow(Field::Family, &Ranges::single(family as u128));
-        rest.narrow(Field::Destination, &groups(family));
-        list.push(Rule { span: start.clone(), when: rest, action: Action::Drop, log: false });
     }
     list
 }

@@ -9,7 +9,7 @@ use tillgate_intent::{Intent, Side};
 use tillgate_model::{Family, Ranges, Text, address_from_bits, range_to_prefixes};
 
 /// Services of the unit that administrative access opens, by port.
-const ACCESS: &[(u16, &str)] = &[(22, "ssh"), (23, "telnet"), (80, "http"), (443, "https")];
+pub const ACCESS: &[(u16, &str)] = &[(22, "ssh"), (23, "telnet"), (80, "http"), (443, "https")];
 
 /// Writes the configuration of a site, and refuses what it cannot prove.
 pub fn render(site: &Site, intent: &Intent) -> Result<Rendered, RenderError> {
@@ -36,10 +36,83 @@ pub fn render(site: &Site, intent: &Intent) -> Result<Rendered, RenderError> {
 
 /// An address object.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Object {
+pub enum Object {
     Prefix(String),
     Range(String, String),
     Name(String),
+}
+
+impl Object {
+    /// Objects for addresses: prefixes, and ranges where many would be needed.
+    pub fn of(family: Family, ranges: &Ranges) -> Vec<Object> {
+        let mut out = Vec::new();
+        for &(lo, hi) in ranges.as_slice() {
+            let prefixes = range_to_prefixes(family, lo, hi);
+            if prefixes.len() > 4 {
+                let text = |bits| address_from_bits(family, bits).to_string();
+                out.push(Object::Range(text(lo), text(hi)));
+                continue;
+            }
+            out.extend(prefixes.iter().map(|net| Object::Prefix(net.to_string())));
+        }
+        out
+    }
+
+    /// A name for it.
+    pub fn name(&self) -> String {
+        let wish = match self {
+            Object::Prefix(net) => format!("tg-{net}"),
+            Object::Range(lo, hi) => format!("tg-{lo}-{hi}"),
+            Object::Name(name) => format!("tg-{name}"),
+        };
+        wish.chars().take(60).collect()
+    }
+
+    /// The statements that define it.
+    pub fn statements(&self, family: Family) -> Vec<String> {
+        match (self, family) {
+            (Object::Prefix(net), Family::V4) => vec![format!("set subnet {net}")],
+            (Object::Prefix(net), Family::V6) => vec![format!("set ip6 {net}")],
+            (Object::Range(lo, hi), _) => {
+                vec!["set type iprange".into(), format!("set start-ip {lo}"), format!("set end-ip {hi}")]
+            }
+            (Object::Name(name), _) => {
+                let wild = name.starts_with("*.") && family == Family::V4;
+                let key = if wild { "wildcard-fqdn" } else { "fqdn" };
+                vec!["set type fqdn".into(), format!("set {key} {}", quoted(name, 255))]
+            }
+        }
+    }
+}
+
+/// A name for a service and the statements that define it; `None` for any.
+pub fn service(family: Family, service: &Service) -> Option<(String, Vec<String>)> {
+    let (wish, lines) = match service {
+        Service::Any => return None,
+        Service::Protocol(protocol) => (
+            format!("tg-ip-{}", protocol.0),
+            vec!["set protocol IP".into(), format!("set protocol-number {}", protocol.0)],
+        ),
+        Service::Icmp(kind) => {
+            let protocol = if family == Family::V4 { "ICMP" } else { "ICMP6" };
+            (
+                format!("tg-{}-{kind}", protocol.to_lowercase()),
+                vec![format!("set protocol {protocol}"), format!("set icmptype {kind}")],
+            )
+        }
+        Service::Ports { protocol, ports, source_port } => {
+            let one = |(lo, hi): &(u128, u128)| {
+                let target = if lo == hi { lo.to_string() } else { format!("{lo}-{hi}") };
+                source_port.map_or(target.clone(), |s| format!("{target}:{s}"))
+            };
+            let text = ports.as_slice().iter().map(one).collect::<Vec<_>>().join(" ");
+            (
+                format!("tg-{protocol}-{}", text.replace([' ', ':'], "-")),
+                vec![format!("set {protocol}-portrange {text}")],
+            )
+        }
+    };
+    Some((wish.chars().take(60).collect(), lines))
 }
 
 struct Writer<'a> {
@@ -52,7 +125,7 @@ struct Writer<'a> {
 }
 
 /// A value in quotes; nothing in it can end them.
-fn quoted(text: &str, limit: usize) -> String {
+pub fn quoted(text: &str, limit: usize) -> String {
     let mut out = String::from("\"");
     for c in text.chars().take(limit) {
         match c {
@@ -73,7 +146,7 @@ fn quoted(text: &str, limit: usize) -> String {
     out + "\""
 }
 
-fn list(names: &[String]) -> String {
+pub fn list(names: &[String]) -> String {
     names.iter().map(|n| quoted(n, 79)).collect::<Vec<_>>().join(" ")
 }
 
@@ -95,28 +168,8 @@ impl Writer<'_> {
             let mut lines = String::new();
             for ((_, object), name) in self.objects.iter().filter(|((f, _), _)| *f == family) {
                 let _ = writeln!(lines, "    edit {}", quoted(name, 79));
-                match (object, family) {
-                    (Object::Prefix(net), Family::V4) => {
-                        let _ = writeln!(lines, "        set subnet {net}");
-                    }
-                    (Object::Prefix(net), Family::V6) => {
-                        let _ = writeln!(lines, "        set ip6 {net}");
-                    }
-                    (Object::Range(lo, hi), _) => {
-                        let _ = writeln!(
-                            lines,
-                            "        set type iprange\n        set start-ip {lo}\n        set end-ip {hi}"
-                        );
-                    }
-                    (Object::Name(name), _) => {
-                        let key = if name.starts_with("*.") && family == Family::V4 {
-                            "wildcard-fqdn"
-                        } else {
-                            "fqdn"
-                        };
-                        let _ =
-                            writeln!(lines, "        set type fqdn\n        set {key} {}", quoted(name, 255));
-                    }
+                for statement in object.statements(family) {
+                    let _ = writeln!(lines, "        {statement}");
                 }
                 lines.push_str("    next\n");
             }
@@ -355,66 +408,23 @@ impl Writer<'_> {
         if let Some(known) = self.objects.get(&(family, object.clone())) {
             return known.clone();
         }
-        let wish = match &object {
-            Object::Prefix(net) => format!("tg-{net}"),
-            Object::Range(lo, hi) => format!("tg-{lo}-{hi}"),
-            Object::Name(name) => format!("tg-{name}"),
-        };
-        let name = self.fresh(wish.chars().take(60).collect());
+        let name = self.fresh(object.name());
         self.objects.insert((family, object), name.clone());
         name
     }
 
     fn addresses(&mut self, family: Family, ranges: Option<&Ranges>) -> Vec<String> {
         let Some(ranges) = ranges else { return vec!["all".into()] };
-        let mut out = Vec::new();
-        for &(lo, hi) in ranges.as_slice() {
-            let prefixes = range_to_prefixes(family, lo, hi);
-            if prefixes.len() > 4 {
-                let text = |bits| address_from_bits(family, bits).to_string();
-                out.push(self.object(family, Object::Range(text(lo), text(hi))));
-                continue;
-            }
-            for net in prefixes {
-                out.push(self.object(family, Object::Prefix(net.to_string())));
-            }
-        }
-        out
+        Object::of(family, ranges).into_iter().map(|object| self.object(family, object)).collect()
     }
 
-    fn service(&mut self, family: Family, service: &Service) -> String {
-        let ports = |ranges: &Ranges, source: Option<u16>| -> String {
-            let one = |(lo, hi): &(u128, u128)| {
-                let target = if lo == hi { lo.to_string() } else { format!("{lo}-{hi}") };
-                source.map_or(target.clone(), |s| format!("{target}:{s}"))
-            };
-            ranges.as_slice().iter().map(one).collect::<Vec<_>>().join(" ")
-        };
-        let (wish, lines) = match service {
-            Service::Any => return "ALL".into(),
-            Service::Protocol(protocol) => (
-                format!("tg-ip-{}", protocol.0),
-                format!("        set protocol IP\n        set protocol-number {}\n", protocol.0),
-            ),
-            Service::Icmp(kind) => {
-                let protocol = if family == Family::V4 { "ICMP" } else { "ICMP6" };
-                (
-                    format!("tg-{}-{kind}", protocol.to_lowercase()),
-                    format!("        set protocol {protocol}\n        set icmptype {kind}\n"),
-                )
-            }
-            Service::Ports { protocol, ports: list, source_port } => {
-                let text = ports(list, *source_port);
-                (
-                    format!("tg-{protocol}-{}", text.replace([' ', ':'], "-")),
-                    format!("        set {protocol}-portrange {text}\n"),
-                )
-            }
-        };
+    fn service(&mut self, family: Family, of: &Service) -> String {
+        let Some((wish, statements)) = service(family, of) else { return "ALL".into() };
+        let lines: String = statements.iter().map(|line| format!("        {line}\n")).collect();
         if let Some(known) = self.services.get(&lines) {
             return known.clone();
         }
-        let name = self.fresh(wish.chars().take(60).collect());
+        let name = self.fresh(wish);
         self.services.insert(lines, name.clone());
         name
     }

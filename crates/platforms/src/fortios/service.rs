@@ -192,6 +192,28 @@ pub fn predefined_name(name: &str) -> bool {
     PREDEFINED.iter().any(|(n, _)| *n == name) || GROUPS.iter().any(|(n, _)| *n == name)
 }
 
+/// A service or group of a virtual domain that stands for just this: every cube of `base`, with these destination ports
+/// or types; the one with the shortest name.
+pub fn exactly<'b>(vdom: &'b Block, base: &Cube, ports: Option<&Ranges>) -> Option<&'b str> {
+    let own = vdom.table("firewall service custom").iter().map(|e| e.name.as_str());
+    // What HTTPS is depends on the release where the file does not say it.
+    let others = PREDEFINED.iter().map(|(name, _)| *name).filter(|name| *name != "HTTPS");
+    let fits = |name: &&str| {
+        let Some(found) = lookup(vdom, name, 0) else { return false };
+        let same = |cube: &Cube| cube.clone().without(Field::DestinationPort) == *base;
+        let mut all = Some(Ranges::empty());
+        for cube in &found.cubes {
+            all = all.zip(cube.ranges(Field::DestinationPort)).map(|(all, own)| all.union(own));
+        }
+        !found.open
+            && found.maybe.is_empty()
+            && !found.cubes.is_empty()
+            && found.cubes.iter().all(same)
+            && all.as_ref() == ports
+    };
+    own.chain(others).filter(fits).min_by_key(|name| (name.len(), *name))
+}
+
 /// The service of a name in a virtual domain; `None` when there is none.
 pub fn lookup(vdom: &Block, name: &str, depth: usize) -> Option<Services> {
     if depth > 16 {

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use tillgate_ruleset::{Fact, What};
 
 /// Sections of objects that a policy can name.
-const OBJECTS: &[&str] = &[
+pub const OBJECTS: &[&str] = &[
     "firewall address",
     "firewall address6",
     "firewall addrgrp",

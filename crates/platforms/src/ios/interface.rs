@@ -1,0 +1,206 @@
+//! What stands below an interface.
+
+use super::config::*;
+use super::entry::{Bad, bad, ipv4, netmask};
+use super::exempt;
+use super::lines::Line;
+use super::read::{Reader, Section};
+use tillgate_model::Family;
+
+/// The name of an interface from a word on, and how many words it takes: `Vlan 10` is `Vlan10`.
+pub fn name(line: &Line<'_>, at: usize) -> (String, usize) {
+    let (first, second) = (line.word(at), line.word(at + 1));
+    let split = !first.is_empty()
+        && !first.contains(|c: char| c.is_ascii_digit())
+        && second.starts_with(|c: char| c.is_ascii_digit());
+    if split { (format!("{first}{second}"), 2) } else { (first.to_string(), 1) }
+}
+
+/// `interface …`
+pub fn open(reader: &mut Reader<'_>, line: &Line<'_>) {
+    let (name, _) = name(line, 1);
+    if name.is_empty() || line.is(1, "range") {
+        reader.note(&line.span, "interface range", true);
+        reader.enter(Section::Exempt);
+        return;
+    }
+    let new = || Interface {
+        span: line.span.clone(),
+        addresses: Vec::new(),
+        open_address: false,
+        lists: Default::default(),
+        zone: None,
+        nat: None,
+        inspect: Default::default(),
+        reverse_path: Default::default(),
+        bounds: Vec::new(),
+        policies: Vec::new(),
+        shutdown: None,
+        switchport: false,
+        vlan: None,
+    };
+    reader.config.interfaces.entry(name.clone()).or_insert_with(new);
+    reader.enter(Section::Interface(name));
+}
+
+fn direction(line: &Line<'_>, at: usize) -> Result<Direction, Bad> {
+    match line.word(at).to_ascii_lowercase().as_str() {
+        "in" => Ok(Direction::In),
+        "out" => Ok(Direction::Out),
+        _ => Err(bad(line, at)),
+    }
+}
+
+fn named(line: &Line<'_>, at: usize) -> Named {
+    Named { name: line.word(at).to_string(), span: line.span.clone() }
+}
+
+/// A line below an interface.
+pub fn line(reader: &mut Reader<'_>, name: &str, line: &Line<'_>) -> Result<(), Bad> {
+    let Some(interface) = reader.config.interfaces.get_mut(name) else { return Ok(()) };
+    if line.is(0, "no") {
+        undo(interface, line);
+        return Ok(());
+    }
+    let mut bound = |what: &str, direction: Option<Direction>, family: Option<Family>| {
+        let bound = Bound { span: line.span.clone(), what: what.to_string(), direction, family, bears: true };
+        interface.bounds.push(bound);
+    };
+    match () {
+        () if line.starts(&["ip", "access-group"]) => {
+            if line.is(3, "common") {
+                bound("ip access-group common", Some(direction(line, 5)?), Some(Family::V4));
+            } else {
+                interface.lists.insert((Family::V4, direction(line, 3)?), named(line, 2));
+            }
+        }
+        () if line.starts(&["ipv6", "traffic-filter"]) => {
+            interface.lists.insert((Family::V6, direction(line, 3)?), named(line, 2));
+        }
+        () if line.is(0, "zone-member") => interface.zone = Some(named(line, 2)),
+        () if line.starts(&["ip", "nat"]) => {
+            interface.nat = match line.word(2).to_ascii_lowercase().as_str() {
+                "inside" => Some(NatSide::Inside),
+                "outside" => Some(NatSide::Outside),
+                "enable" => Some(NatSide::Both),
+                // `ip nat allow-static-host` and the like translate nothing.
+                _ => interface.nat,
+            };
+        }
+        () if line.is(0, "ip") && line.word(1).eq_ignore_ascii_case("inspect") => {
+            interface.inspect.insert(direction(line, 3)?, named(line, 2));
+        }
+        () if line.is(0, "ipv6") && line.word(1).eq_ignore_ascii_case("inspect") => {
+            bound("ipv6 inspect", None, Some(Family::V6));
+        }
+        () if line.starts(&["ip", "address"]) => address(interface, line)?,
+        () if line.is(1, "verify") && line.is(2, "unicast") => reverse_path(interface, line),
+        () if line.is(0, "shutdown") => interface.shutdown = Some(line.span.clone()),
+        () if line.is(0, "switchport") => {
+            interface.switchport = true;
+            if line.is(1, "access") && line.is(2, "vlan") {
+                interface.vlan = line.word(3).parse().ok();
+            }
+        }
+        () if line.is(0, "service-policy") => {
+            let inward = line.is(1, "input");
+            let outward = line.is(1, "output");
+            if inward || outward {
+                let direction = if inward { Direction::In } else { Direction::Out };
+                interface.policies.push((direction, named(line, 2)));
+            } else if !line.is(1, "history") {
+                bound("service-policy", None, None);
+            }
+        }
+        () if line.is(0, "ip") && line.is(1, "policy") => {
+            bound("ip policy", Some(Direction::In), Some(Family::V4));
+        }
+        () if line.is(0, "ipv6") && line.is(1, "policy") => {
+            bound("ipv6 policy", Some(Direction::In), Some(Family::V6));
+        }
+        () if line.starts(&["crypto", "map"]) => bound("crypto map", None, Some(Family::V4)),
+        () if line.is(0, "cts") && line.is(1, "role-based") => bound("cts role-based", None, None),
+        () if line.is(0, "rate-limit") => {
+            let direction = if line.is(1, "input") { Direction::In } else { Direction::Out };
+            bound("rate-limit", Some(direction), None);
+        }
+        () if line.is(0, "bridge-group") || line.starts(&["mac", "access-group"]) => {
+            bound(line.word(0), None, None);
+        }
+        () if line.is(0, "utd") => bound("utd", None, None),
+        () if ["admission", "auth-proxy", "ips", "urlfilter", "portmap"]
+            .iter()
+            .any(|k| line.is(0, "ip") && line.word(1).eq_ignore_ascii_case(k)) =>
+        {
+            bound(&format!("ip {}", line.word(1)), None, Some(Family::V4));
+        }
+        // Addresses of the sixth version are no part of what is modelled.
+        () if line.is(0, "ipv6") && line.is(1, "address") => {}
+        () if exempt::on_interface(line.word(0), line.word(1)) => {
+            interface.open_address |= line.is(0, "ip") && line.is(1, "unnumbered");
+        }
+        () => reader.untold(line),
+    }
+    Ok(())
+}
+
+fn undo(interface: &mut Interface, line: &Line<'_>) {
+    let direction = |at: usize| direction(line, at).ok();
+    if line.is(1, "switchport") && line.words.len() == 2 {
+        interface.switchport = false;
+    } else if line.is(1, "shutdown") {
+        interface.shutdown = None;
+    } else if line.is(1, "zone-member") {
+        interface.zone = None;
+    } else if line.is(1, "ip") && line.is(2, "address") {
+        interface.addresses.clear();
+        interface.open_address = false;
+    } else if line.is(1, "ip") && line.is(2, "access-group") {
+        let gone = direction(4).or(direction(3));
+        interface.lists.retain(|(family, at), _| *family != Family::V4 || gone.is_some_and(|g| g != *at));
+    } else if line.is(1, "ipv6") && line.is(2, "traffic-filter") {
+        let gone = direction(4).or(direction(3));
+        interface.lists.retain(|(family, at), _| *family != Family::V6 || gone.is_some_and(|g| g != *at));
+    } else if line.is(1, "ip") && line.is(2, "nat") {
+        interface.nat = None;
+    } else if line.is(1, "ip") && line.is(2, "inspect") {
+        interface.inspect.retain(|at, _| direction(4).is_some_and(|gone| gone != *at));
+    }
+}
+
+fn address(interface: &mut Interface, line: &Line<'_>) -> Result<(), Bad> {
+    let Some(address) = ipv4(line.word(2)) else {
+        if line.word(2).is_empty() {
+            return Err(bad(line, 2));
+        }
+        // dhcp, negotiated, pool NAME
+        interface.open_address = true;
+        return Ok(());
+    };
+    let ranges = ipv4(line.word(3)).and_then(|mask| netmask(address, mask));
+    let Some(ranges) = ranges else { return Err(bad(line, 3)) };
+    if !line.is(4, "secondary") {
+        // The main address is replaced, others are added.
+        if !interface.addresses.is_empty() {
+            interface.addresses.remove(0);
+        }
+        interface.addresses.insert(0, (address, ranges));
+    } else {
+        interface.addresses.push((address, ranges));
+    }
+    Ok(())
+}
+
+fn reverse_path(interface: &mut Interface, line: &Line<'_>) {
+    let family = if line.is(0, "ipv6") { Family::V6 } else { Family::V4 };
+    let has = |word: &str| line.after(3).iter().any(|(_, w)| w.eq_ignore_ascii_case(word));
+    let listed = line.after(3).last().is_some_and(|(_, w)| w.parse::<u16>().is_ok());
+    let found = ReversePath {
+        span: line.span.clone(),
+        loose: has("any"),
+        // The older command lets the default route count.
+        default: has("allow-default") || has("reverse-path"),
+        open: listed || has("vrf") || has("l2-src"),
+    };
+    interface.reverse_path.insert(family, found);
+}

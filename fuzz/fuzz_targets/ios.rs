@@ -1,0 +1,6 @@
+//! Any text read as ios.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| tillgate_fuzz::read("ios", text));
