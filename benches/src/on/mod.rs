@@ -4,6 +4,8 @@ mod fortios;
 mod ios;
 mod iptables;
 mod nftables;
+mod opnsense;
+mod pf;
 mod routeros;
 mod vyos;
 
@@ -29,6 +31,8 @@ pub const PLATFORMS: &[(&str, fn(&[Row]) -> String)] = &[
     ("fortios", fortios::config),
     ("vyos", vyos::config),
     ("ios", ios::config),
+    ("opnsense", opnsense::config),
+    ("pf", pf::config),
 ];
 
 /// The rules of a platform.

@@ -542,3 +542,31 @@ render-rollback-ios =
       configure confirm
       write memory
     Sonst geht der Router nach fünf Minuten von selbst zurück.
+opnsense-encrypted = diese Sicherung ist verschlüsselt; machen Sie eine ohne Passwort, oder entschlüsseln Sie sie vorher: anders sind die Regeln nicht zu lesen
+opnsense-not-loaded = eine Regel, die die Firewall nicht lädt: { $what } ist nicht in Gebrauch
+opnsense-ipv6 = ob IPv6 durchgeht: wo die Datei nichts sagt (ipv6allow, disableipv6), unterscheiden sich die Versionen
+opnsense-no-interfaces = Schnittstellen und Adressen: diese Datei hat keinen solchen Abschnitt
+xml-close = hier wird { $found } geschlossen, offen ist aber { $expected }
+xml-cut = die Datei endet, bevor ihr erstes Element geschlossen ist; vielleicht ist sie abgeschnitten
+xml-document-type = ein Dokumenttyp wird nicht gelesen: keine Konfiguration hat einen
+xml-syntax = Zeile { $line } ist kein wohlgeformtes XML
+render-rollback-opnsense =
+    Laden Sie es mit einem Weg zurück. An der Konsole der Firewall oder über SSH (8, Shell):
+      cp /conf/config.xml /conf/before.xml
+      daemon -f -p /var/run/tillgate.pid sh -c 'sleep 300; cp /conf/before.xml /conf/config.xml; configctl filter reload'
+    Im Browser: System, Konfiguration, Sicherungen: { $file } mit den Bereichen Aliase, Firewallregeln und NAT wiederherstellen, und keinem anderen, ohne Neustart; dann
+      configctl filter reload
+    eine neue Verbindung zur Firewall öffnen; wenn das geht:
+      kill $(cat /var/run/tillgate.pid)
+    und von Hand einstellen, was am Anfang von { $file } steht. Für pfSense nehmen Sie pfsense.xml (Diagnostics, Backup & Restore, ein Bereich nach dem anderen); dort ist der Ordner /cf/conf, und neu geladen wird mit: rm -f /tmp/config.cache; /etc/rc.filter_configure_sync
+pf-unknown-macro = es gibt kein Makro { $name }; ein Makro muss vor seiner Verwendung definiert sein
+pf-port-without-protocol = Ports brauchen ein Protokoll, das welche hat: proto tcp, proto udp
+pf-open-anchor = die Regeln dieses Ankers werden nicht mit { "}" } geschlossen
+pf-anchors-deep = Anker sind hier tiefer verschachtelt, als pf ihnen folgt (64)
+render-rollback-pf =
+    Prüfen Sie sie und laden Sie sie mit einem Weg zurück, der läuft, wenn Sie ihn nicht anhalten:
+      pfctl -nf { $file }
+      (sleep 120; pfctl -f /etc/pf.conf) & echo $! > /var/run/tillgate-back
+      pfctl -f { $file }
+      # eine neue Verbindung zur Firewall öffnen; wenn das geht:
+      kill $(cat /var/run/tillgate-back) && cp { $file } /etc/pf.conf

@@ -490,3 +490,31 @@ render-rollback-ios =
       configure confirm
       write memory
     Otherwise the router goes back after five minutes by itself.
+opnsense-encrypted = this backup is encrypted; make one without a password, or decrypt it first: the rules cannot be read otherwise
+opnsense-not-loaded = a rule that the firewall does not load: there is no { $what } in use
+opnsense-ipv6 = whether IPv6 passes: releases differ where the file says nothing (ipv6allow, disableipv6)
+opnsense-no-interfaces = interfaces and addresses: this file has no such section
+xml-close = this closes { $found }, but { $expected } is open
+xml-cut = the file ends before its first element is closed; it may be cut off
+xml-document-type = a document type is not read: no configuration has one
+xml-syntax = line { $line } is no well-formed XML
+render-rollback-opnsense =
+    Load it with a way back. On the console of the firewall, or by SSH (8, shell):
+      cp /conf/config.xml /conf/before.xml
+      daemon -f -p /var/run/tillgate.pid sh -c 'sleep 300; cp /conf/before.xml /conf/config.xml; configctl filter reload'
+    In the browser: System, Configuration, Backups: restore { $file } with the areas Aliases, Firewall Rules and NAT, and no other, without reboot; then
+      configctl filter reload
+    open a new connection to the firewall; if it works:
+      kill $(cat /var/run/tillgate.pid)
+    and set by hand what the head of { $file } asks for. For pfSense take pfsense.xml (Diagnostics, Backup & Restore, one area after the other); there the folder is /cf/conf, and what reloads the rules is: rm -f /tmp/config.cache; /etc/rc.filter_configure_sync
+pf-unknown-macro = there is no macro { $name }; one must be defined before it is used
+pf-port-without-protocol = ports need a protocol that has them: proto tcp, proto udp
+pf-open-anchor = the rules of this anchor are not closed by { "}" }
+pf-anchors-deep = anchors are nested deeper here than pf follows (64)
+render-rollback-pf =
+    Check it, and load it with a way back that runs unless you stop it:
+      pfctl -nf { $file }
+      (sleep 120; pfctl -f /etc/pf.conf) & echo $! > /var/run/tillgate-back
+      pfctl -f { $file }
+      # open a new connection to the firewall; if it works:
+      kill $(cat /var/run/tillgate-back) && cp { $file } /etc/pf.conf

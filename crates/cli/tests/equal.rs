@@ -15,53 +15,115 @@ const COMPARED: [&str; 5] = ["aachen", "hamburg", "koeln", "muenchen", "wien"];
 /// Where a platform refuses a site instead of writing less than it asks for.
 const REFUSED: &[(&str, &str)] = &[("ios", "muenchen")];
 
-/// Whether a protocol, or a range of protocol numbers, has TCP, UDP or ICMP in it.
-fn followed(protocols: &str) -> bool {
-    let (lo, hi) = protocols.split_once('-').unwrap_or((protocols, protocols));
-    match (lo.parse::<u8>(), hi.parse::<u8>()) {
-        (Ok(lo), Ok(hi)) => [1, 6, 17, 58].iter().any(|p| (lo..=hi).contains(p)),
-        _ => ["tcp", "udp", "icmp", "icmpv6"].contains(&protocols),
+/// Platforms that follow sessions instead of asking each packet for its state: what is no beginning of a connection has
+/// no answer there that could be compared.
+const SESSIONS: &[&str] = &["asa", "fortios", "ios", "opnsense", "pf"];
+
+/// An area of a difference.
+struct Area<'a>(&'a Json);
+
+impl Area<'_> {
+    fn list(&self, key: &str) -> Option<Vec<&str>> {
+        Some(self.0[key].as_array()?.iter().filter_map(Json::as_str).collect())
+    }
+
+    /// Whether a field is given, and every entry of it fits.
+    fn all(&self, key: &str, fits: impl Fn(&str) -> bool) -> bool {
+        self.list(key).is_some_and(|list| !list.is_empty() && list.into_iter().all(fits))
+    }
+
+    fn is(&self, key: &str, list: &[&str]) -> bool {
+        self.list(key).as_deref() == Some(list)
+    }
+
+    /// Whether a field is left open or holds a number.
+    fn may_be(&self, key: &str, number: u32) -> bool {
+        let holds = |entry: &str| {
+            entry.split(',').any(|part| {
+                let (lo, hi) = part.split_once('-').unwrap_or((part, part));
+                let (lo, hi) = (lo.parse::<u32>(), hi.parse::<u32>());
+                matches!((lo, hi), (Ok(lo), Ok(hi)) if (lo..=hi).contains(&number))
+            })
+        };
+        self.list(key).is_none_or(|list| list.into_iter().any(holds))
+    }
+
+    fn six(&self) -> bool {
+        self.is("family", &["IPv6"])
+            || ["source", "destination"].iter().any(|k| self.all(k, |a| a.contains(':')))
+    }
+
+    /// Interfaces the estate knows nothing about: `*` is any that neither side names.
+    fn outside(&self) -> bool {
+        ["in", "out"].iter().any(|key| self.all(key, |i| i == "lo" || i.ends_with('*')))
+    }
+
+    /// Whether a connection can begin so: in state new, over TCP with SYN alone, from a port a client may use, on the
+    /// site's own interfaces.
+    fn begins(&self) -> bool {
+        let new = self.list("state").is_none_or(|list| list.contains(&"new"));
+        new && self.may_be("tcp_flags", 2) && self.may_be("source_port", 40_000) && !self.outside()
+    }
+
+    /// Only protocols other than TCP, UDP and the ICMP of the family.
+    fn other_protocols(&self) -> bool {
+        let followed = [6, 17, if self.six() { 58 } else { 1 }];
+        let named = |p: &str| ["tcp", "udp", "icmp", "icmpv6"].contains(&p);
+        let holds = |p: &str, number: u8| {
+            let (lo, hi) = p.split_once('-').unwrap_or((p, p));
+            matches!((lo.parse::<u8>(), hi.parse::<u8>()), (Ok(lo), Ok(hi)) if (lo..=hi).contains(&number))
+        };
+        self.all("protocol", |p| !named(p) && !followed.iter().any(|n| holds(p, *n)))
+    }
+
+    fn multicast(&self) -> bool {
+        self.all("destination", |a| a.starts_with("224.") || a.starts_with("ff0"))
+    }
+
+    /// To many at once, whichever way: IPv4's multicast and broadcasts, IPv6's multicast.
+    fn to_many(&self) -> bool {
+        let many = |a: &str| {
+            ["224.", "255.255.255.255", "ff"].iter().any(|s| a.starts_with(s)) || a.ends_with(".255")
+        };
+        self.all("destination", |a| many(a) && !a.starts_with(|c: char| c.is_ascii_digit() && c < '1'))
+    }
+
+    /// To the firewall itself, at none of its addresses in a segment.
+    fn elsewhere(&self) -> bool {
+        let own = |a: &str| !a.contains(['-', '/']) && (a.ends_with(".1") || a.ends_with("::1"));
+        self.0.get("out").is_none() && self.all("destination", |a| !own(a))
     }
 }
 
-/// What a platform is documented to do differently from the others.
-fn documented(platform: &str, area: &Json) -> bool {
-    let is = |key: &str, list: &[&str]| area[key] == serde_json::json!(list);
-    let all = |key: &str, fits: fn(&str) -> bool| {
-        area[key].as_array().is_some_and(|l| !l.is_empty() && l.iter().all(|a| a.as_str().is_some_and(fits)))
-    };
-    // No loopback interface to accept from.
-    let loopback = is("in", &["lo"]);
+/// What a platform is documented to do differently from the others (docs/reference/platforms).
+fn documented(platform: &str, area: &Area<'_>) -> bool {
     // A resolver fills sets with what is below a name too; an object by name is that name.
-    let below = all("name", |a| a.starts_with("*."));
-    let multicast = all("destination", |a| a.starts_with("224.") || a.starts_with("ff00:"));
-    // Interfaces the estate knows nothing about: `*` is any that neither side names.
-    let outside = all("in", |i| i == "lo" || i == "*");
-    let not_new = all("state", |s| s != "new");
+    let below = area.all("name", |a| a.starts_with("*."));
+    if SESSIONS.contains(&platform) && !area.begins() {
+        return true;
+    }
     match platform {
-        "ios" => {
-            // Interfaces in no zone are not filtered, and what passes without inspection is not asked for its state.
-            outside
-                || not_new
-                // The router's own lease: answers to it are seen by the zone policy.
-                || is("source_port", &["67"])
-                // Sessions are followed for TCP, UDP and ICMP only.
-                || all("protocol", |p| !followed(p))
-        }
-        "routeros" => loopback || below,
+        // No loopback interface to accept from.
+        "routeros" => area.is("in", &["lo"]) || below,
         "vyos" => below,
         "fortios" => {
-            loopback
-                || below
-                // A session opens with SYN or a request, and multicast has a table of its own.
-                || area.get("tcp_flags").is_some()
-                || area.get("type").is_some()
-                || multicast
-                // Forged sources are dropped by the routing table, which is not in the file.
-                || is("state", &["established", "related"])
-                || is("source_port", &["68"])
-                || is("source_port", &["547"])
+            below
+                // ICMP sessions open with a request, and multicast has a table of its own.
+                || area.0.get("type").is_some()
+                || area.multicast()
         }
+        // Sessions are followed for TCP, UDP and ICMP only.
+        "ios" => area.other_protocols(),
+        // Rules for what comes in cannot name where it leaves: segments, broadcasts and multicast are denied by
+        // destination, and management answers at the firewall's own addresses.
+        "opnsense" => {
+            below
+                || area.to_many()
+                || area.all("destination", |a| a.starts_with("fe80:") || a.starts_with("ff"))
+                || area.elsewhere() && area.is("destination_port", &["22"])
+                || area.is("destination_port", &["0"])
+        }
+        "pf" => area.to_many() || area.elsewhere() && area.is("destination_port", &["22"]),
         _ => false,
     }
 }
@@ -113,12 +175,15 @@ fn every_platform_says_the_same() {
         .par_iter()
         .filter_map(|(one, other, site)| {
             let place = |name: &str| folder.join(name).join(site).display().to_string();
-            let done = tillgate(&format!("diff {} {} --format json", place(one), place(other)), "");
+            let done = tillgate(
+                &format!("diff {} {} --site {site} --estate {chain} --format json", place(one), place(other)),
+                "",
+            );
             let found = json(&done);
             let mut differing = ["opened", "closed", "redirected"]
                 .into_iter()
                 .flat_map(|list| found[list].as_array().unwrap().iter().map(move |area| (list, area)))
-                .filter(|(_, area)| !documented(one, area) && !documented(other, area))
+                .filter(|(_, area)| ![one, other].iter().any(|platform| documented(platform, &Area(area))))
                 .peekable();
             differing.peek()?;
             let list: Vec<String> = differing.map(|(list, area)| format!("  {list} {area}")).collect();

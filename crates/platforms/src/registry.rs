@@ -63,10 +63,12 @@ macro_rules! platform {
 
 /// All platforms.
 pub const PLATFORMS: &[Platform] = &[
-    platform!(fortios, "conf", none),
+    platform!(fortios, "conf", crate::fortios::edits),
     platform!(ios, "cfg", none),
     platform!(iptables, "rules", crate::iptables::edits),
     platform!(nftables, "nft", crate::nftables::edits),
+    platform!(opnsense, "xml", none),
+    platform!(pf, "conf", none),
     platform!(routeros, "rsc", crate::routeros::edits),
     platform!(vyos, "vyos", none),
 ];

@@ -71,6 +71,16 @@ fn iptables_cases() {
 }
 
 #[test]
+fn opnsense_cases() {
+    cases("opnsense");
+}
+
+#[test]
+fn pf_cases() {
+    cases("pf");
+}
+
+#[test]
 fn routeros_cases() {
     cases("routeros");
 }

@@ -33,6 +33,8 @@ pub struct Said {
 /// The parts of some files in their order.
 pub struct Layout {
     pub parts: Vec<Part>,
+    /// Names of the files, and the first part of each.
+    files: Vec<(String, usize)>,
 }
 
 impl Part {
@@ -48,8 +50,9 @@ impl Part {
 
 impl Layout {
     pub fn of(files: &[Arc<SourceFile>]) -> Self {
-        let mut layout = Layout { parts: Vec::new() };
+        let mut layout = Layout { parts: Vec::new(), files: Vec::new() };
         for file in files {
+            layout.files.push((file.name.clone(), layout.parts.len()));
             layout.read(file);
         }
         layout
@@ -133,7 +136,12 @@ impl Layout {
 
     /// The part that a statement opens.
     pub fn at(&self, head: &Span) -> Option<usize> {
-        self.parts.iter().position(|p| p.head == *head)
+        let file = self.files.iter().position(|(name, _)| *name == head.file.name)?;
+        let first = self.files[file].1;
+        let end = self.files.get(file + 1).map_or(self.parts.len(), |(_, first)| *first);
+        // They stand in the order of their first lines.
+        let at = self.parts[first..end].binary_search_by_key(&head.start, |p| p.head.start).ok()?;
+        Some(first + at)
     }
 
     /// The part in which a setting is said, and the setting.

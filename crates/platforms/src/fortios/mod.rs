@@ -11,6 +11,7 @@ mod grant;
 mod layout;
 mod local;
 mod multicast;
+mod openings;
 mod policy;
 mod removal;
 mod rename;

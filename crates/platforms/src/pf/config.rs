@@ -1,0 +1,49 @@
+//! What the files of a configuration say, before lists are multiplied out.
+
+use super::hosts::Table;
+use super::rule::Raw;
+use super::targets::Rewrite;
+use std::collections::BTreeMap;
+use tillgate_model::Span;
+use tillgate_ruleset::{Fact, Note};
+
+/// A rule, or an anchor with the rules in it.
+#[derive(Debug)]
+pub enum Node {
+    /// A rule.
+    Rule(Raw),
+    /// The conditions of an anchor, and what is in it; `None` where nothing says what that is.
+    Anchor(Raw, String, Option<Vec<Node>>),
+}
+
+/// A translation rule of its own (`nat`, `rdr`, `binat`).
+#[derive(Debug)]
+pub struct Nat {
+    /// Its conditions, and where it leads.
+    pub raw: Raw,
+    /// What it rewrites.
+    pub what: Rewrite,
+    /// `no`: such packets stay as they are.
+    pub no: bool,
+    /// `pass`: the filter rules of this passage are not asked.
+    pub pass: bool,
+}
+
+/// Everything the files say.
+#[derive(Debug, Default)]
+pub struct Config {
+    /// Filter rules.
+    pub nodes: Vec<Node>,
+    /// Translation rules.
+    pub nats: Vec<Nat>,
+    /// Tables by name.
+    pub tables: BTreeMap<String, Table>,
+    /// Interfaces that are not looked at, with the line that says so.
+    pub skip: Vec<(String, bool, Span)>,
+    /// States serve the interface they were made on only.
+    pub bound: bool,
+    /// What was not modelled.
+    pub notes: Vec<Note>,
+    /// What is said beside the rules.
+    pub facts: Vec<Fact>,
+}

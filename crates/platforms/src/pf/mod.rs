@@ -1,0 +1,101 @@
+//! pf of OpenBSD and FreeBSD: `pf.conf` and what `pfctl` lists, read and written.
+//!
+//! Semantics: `docs/reference/platforms/pf.md`, after pf.conf(5) of both.
+
+mod build;
+mod config;
+mod file;
+mod hosts;
+mod items;
+mod lex;
+mod matches;
+mod names;
+mod refer;
+mod render;
+mod rule;
+mod state;
+mod tags;
+mod targets;
+mod translate;
+mod words;
+
+pub use render::render;
+
+use crate::{Input, Parsed, registry};
+use tillgate_model::{Diagnostic, Span, Text};
+use tillgate_ruleset::RuleSet;
+
+/// Words that follow `pass` and `block` in pf and in nothing else that is read.
+const FOLLOW: &[&str] = &[
+    "in",
+    "out",
+    "quick",
+    "log",
+    "all",
+    "on",
+    "inet",
+    "inet6",
+    "proto",
+    "from",
+    "to",
+    "drop",
+    "return",
+    "return-rst",
+    "return-icmp",
+    "no",
+    "keep",
+    "tag",
+    "tagged",
+];
+
+/// How much a text looks like pf.
+pub fn recognise(text: &str) -> u8 {
+    registry::best_line(text, 5000, |line| {
+        let line = match line.strip_prefix('@') {
+            Some(rest) => {
+                rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '(' || c == ')').trim_start()
+            }
+            None => line,
+        };
+        let mut words = line.split_whitespace();
+        let (first, second) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+        let bare = second.is_empty() || second.starts_with('#');
+        match first {
+            "pass" | "block" if FOLLOW.contains(&second) || second.starts_with("return-") => 95,
+            "match" if matches!(second, "in" | "out" | "on" | "log" | "inet" | "proto") => 90,
+            "antispoof" => 95,
+            "set"
+                if matches!(
+                    second,
+                    "skip" | "block-policy" | "loginterface" | "state-policy" | "reassemble"
+                ) =>
+            {
+                95
+            }
+            "table" if second.starts_with('<') => 95,
+            "nat" | "rdr" | "binat" if matches!(second, "on" | "pass" | "log") || line.contains(" -> ") => 95,
+            "no" if matches!(second, "nat" | "rdr" | "binat") => 95,
+            "scrub" if matches!(second, "in" | "out" | "on" | "all") => 80,
+            "anchor" | "nat-anchor" | "rdr-anchor" | "binat-anchor" => 70,
+            "pass" | "block" if bare => 60,
+            _ => 0,
+        }
+    })
+}
+
+/// Reads a configuration.
+pub fn parse(input: &Input<'_>) -> Parsed {
+    let mut diagnostics = Vec::new();
+    let config = file::read(input, &mut diagnostics);
+    let rules = match input.files.first() {
+        Some(first) => {
+            let end = first.text.find('\n').unwrap_or(first.text.len());
+            build::build(config, Span::new(first, 0, end))
+        }
+        None => RuleSet { platform: "pf", ..RuleSet::default() },
+    };
+    let mut rules = rules;
+    rules.finish();
+    Diagnostic::sort(&mut diagnostics);
+    Parsed { rules, diagnostics }
+}
