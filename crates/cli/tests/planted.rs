@@ -102,5 +102,5 @@ macro_rules! platforms {
 mod platform {
     use super::found_and_mended;
 
-    platforms!(iptables nftables routeros);
+    platforms!(fortios iptables nftables routeros);
 }

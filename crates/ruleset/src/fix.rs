@@ -161,6 +161,8 @@ pub fn mend_all(judged: &Judged, intent: &Intent, editor: &dyn Editor, mut tries
     let mut after = judged.clone();
     let mut rounds: Vec<Round> = Vec::new();
     let mut given_up: BTreeSet<Key> = BTreeSet::new();
+    // What could not be mended before may be once others are.
+    let mut again = false;
     'rounds: for _ in 0..MOST_ROUNDS {
         for finding in &after.findings {
             let key = key(finding);
@@ -173,6 +175,7 @@ pub fn mend_all(judged: &Judged, intent: &Intent, editor: &dyn Editor, mut tries
                 let lines = done.edits.iter().map(|edit| original_line(judged, &rounds, edit)).collect();
                 rounds.push(Round { finding: finding.clone(), edits: done.edits, lines, gone });
                 after = done.after;
+                again = true;
                 continue 'rounds;
             }
             if tries == 0 {
@@ -180,7 +183,10 @@ pub fn mend_all(judged: &Judged, intent: &Intent, editor: &dyn Editor, mut tries
             }
             given_up.insert(key);
         }
-        break;
+        if !std::mem::take(&mut again) {
+            break;
+        }
+        given_up.clear();
     }
     Mending { after, rounds }
 }

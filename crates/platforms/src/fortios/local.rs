@@ -3,6 +3,7 @@
 use super::address::subnet;
 use super::config::{Block, Entry};
 use super::service;
+use std::collections::HashSet;
 use tillgate_model::{Family, Protocol, Ranges, Span, Text};
 use tillgate_packetset::{Cube, Field};
 use tillgate_ruleset::{Action, InterfaceMatch, Match, Rule};
@@ -201,6 +202,12 @@ pub fn openings(global: &Block, vdoms: &[(&str, &Block)]) -> Vec<Rule> {
             }
         }
     }
+    // Two tunnels at one interface open the same, and none of them is of no use for that.
+    let mut known = HashSet::new();
+    out.retain(|rule: &Rule| {
+        let inputs: Vec<String> = rule.when.input.iter().flat_map(|i| i.patterns.clone()).collect();
+        !rule.when.doubts.is_empty() || known.insert((rule.when.cube.clone(), inputs))
+    });
     out
 }
 

@@ -46,6 +46,15 @@ pub struct Reader<'a> {
 
 /// Reads all files as one configuration.
 pub fn read<'a>(files: &'a [Arc<SourceFile>], diagnostics: &mut Vec<Diagnostic>) -> Reader<'a> {
+    read_each(files, diagnostics, |_, _| {})
+}
+
+/// Reads all files as one configuration, and shows every line with whether it belongs to the section above it.
+pub fn read_each<'a>(
+    files: &'a [Arc<SourceFile>],
+    diagnostics: &mut Vec<Diagnostic>,
+    mut seen: impl FnMut(&Line<'a>, bool),
+) -> Reader<'a> {
     let size: usize = files.iter().map(|f| f.text.len()).sum();
     let mut reader = Reader {
         config: Config::default(),
@@ -60,7 +69,9 @@ pub fn read<'a>(files: &'a [Arc<SourceFile>], diagnostics: &mut Vec<Diagnostic>)
     for file in files {
         reader.section = Section::Top;
         lines::each(file, diagnostics, |line, diagnostics| {
-            if let Err((span, text)) = reader.line(&line) {
+            let below = reader.is_below(&line);
+            seen(&line, below);
+            if let Err((span, text)) = reader.line(&line, below) {
                 diagnostics.push(Diagnostic::error(span, text));
             }
         });
@@ -95,9 +106,12 @@ impl<'a> Reader<'a> {
         self.config.mentioned.extend(line.words.iter().map(|(_, word)| *word));
     }
 
-    fn line(&mut self, line: &Line<'a>) -> Result<(), Bad> {
-        let below = !matches!(self.section, Section::Top);
-        if below && (line.indent > 0 || self.continues(line)) {
+    fn is_below(&self, line: &Line<'_>) -> bool {
+        !matches!(self.section, Section::Top) && (line.indent > 0 || self.continues(line))
+    }
+
+    fn line(&mut self, line: &Line<'a>, below: bool) -> Result<(), Bad> {
+        if below {
             return self.below(line);
         }
         self.section = Section::Top;

@@ -1,7 +1,7 @@
 //! An intent written as IOS-XE configuration with a zone-based firewall, and proved.
 
 use super::leases;
-use super::text::{addresses, every, head, icmp, ports, remark};
+use super::text::{addresses, entries, every, head, remark};
 use crate::permits::{Permit, Service, Target, permits, public, sources};
 use crate::write::{RenderError, Rendered, check, prove};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,20 +40,15 @@ fn expressible(permit: &Permit) -> Result<(), Text> {
     let other = |what: &str| Err(Text::new("cannot-protocol").arg("protocol", what));
     match &permit.service {
         Service::Any if permit.requirement != "internet" => other("any"),
-        Service::Protocol(protocol) if inspected(*protocol).is_none() => other(&protocol.0.to_string()),
-        Service::Ports { protocol, .. } if inspected(*protocol).is_none() => other(&protocol.0.to_string()),
+        Service::Protocol(protocol) if !inspected(*protocol) => other(&protocol.0.to_string()),
+        Service::Ports { protocol, .. } if !inspected(*protocol) => other(&protocol.0.to_string()),
         _ => Ok(()),
     }
 }
 
-/// The word of a protocol whose sessions are inspected.
-fn inspected(protocol: Protocol) -> Option<&'static str> {
-    match protocol {
-        Protocol::TCP => Some("tcp"),
-        Protocol::UDP => Some("udp"),
-        Protocol::ICMP | Protocol::ICMPV6 => Some("icmp"),
-        _ => None,
-    }
+/// Whether sessions of a protocol are inspected.
+pub fn inspected(protocol: Protocol) -> bool {
+    [Protocol::TCP, Protocol::UDP, Protocol::ICMP, Protocol::ICMPV6].contains(&protocol)
 }
 
 /// A word of capitals and digits for every segment, each its own.
@@ -246,7 +241,7 @@ impl Writer<'_> {
         let list: Vec<&&Permit> = list.iter().filter(|p| p.family == family).collect();
         let (internet, first): (Vec<&&Permit>, Vec<&&Permit>) = list.into_iter().partition(public_last);
         for permit in first {
-            self.permit(family, permit, &mut last, &mut out);
+            self.permit(permit, &mut last, &mut out);
         }
         if internet.is_empty() {
             return out;
@@ -257,45 +252,19 @@ impl Writer<'_> {
             let _ = writeln!(out, " deny {} any {net}", every(family));
         }
         for permit in internet {
-            self.permit(family, permit, &mut last, &mut out);
+            self.permit(permit, &mut last, &mut out);
         }
         out
     }
 
-    fn permit(&self, family: Family, permit: &Permit, last: &mut String, out: &mut String) {
+    fn permit(&self, permit: &Permit, last: &mut String, out: &mut String) {
         let comment = remark(&permit.comment);
         if comment != *last {
             let _ = writeln!(out, " remark {comment}");
             *last = comment;
         }
-        let targets = match &permit.target {
-            Target::Ranges(ranges) => addresses(family, Some(ranges)),
-            _ => vec!["any".into()],
-        };
-        // Protocol, source port, and what stands behind the destination.
-        let mut services: Vec<(&str, String, String)> = Vec::new();
-        match &permit.service {
-            Service::Any => {
-                services.extend(["tcp", "udp", "icmp"].map(|p| (p, String::new(), String::new())));
-            }
-            Service::Protocol(protocol) => {
-                services.extend(inspected(*protocol).map(|p| (p, String::new(), String::new())));
-            }
-            Service::Icmp(kind) => {
-                services.push(("icmp", String::new(), format!(" {}", icmp(family, *kind))))
-            }
-            Service::Ports { protocol, ports: list, source_port } => {
-                let from = source_port.map_or(String::new(), |port| format!(" eq {port}"));
-                let each = ports(list).into_iter();
-                services.extend(each.filter_map(|p| Some((inspected(*protocol)?, from.clone(), p))));
-            }
-        }
-        for (protocol, from, to) in services {
-            for source in addresses(family, permit.source.as_ref()) {
-                for target in &targets {
-                    let _ = writeln!(out, " permit {protocol} {source}{from} {target}{to}");
-                }
-            }
+        for entry in entries(permit) {
+            let _ = writeln!(out, " permit {}", entry.forth());
         }
     }
 
@@ -419,6 +388,6 @@ impl Writer<'_> {
 }
 
 /// A client that asks for a lease.
-fn is_lease(service: &Service) -> bool {
+pub fn is_lease(service: &Service) -> bool {
     matches!(service, Service::Ports { protocol, ports, .. } if *protocol == Protocol::UDP && *ports == Ranges::single(67))
 }

@@ -1,8 +1,9 @@
 //! Pieces of IOS text, built so that no data can become syntax.
 
 use super::words;
+use crate::permits::{Permit, Service, Target};
 use ipnet::IpNet;
-use tillgate_model::{Family, Ranges, range_to_prefixes};
+use tillgate_model::{Family, Protocol, Ranges, range_to_prefixes};
 
 /// Text behind `remark` or `!`: one line of what the terminal takes for text. A question mark would ask for help.
 pub fn remark(text: &str) -> String {
@@ -66,6 +67,91 @@ pub fn icmp(family: Family, kind: u8) -> String {
         Some((known, None)) if known == kind => name.to_string(),
         _ => kind.to_string(),
     }
+}
+
+/// What an entry of a list says behind `permit` or `deny`.
+#[derive(Clone, Debug)]
+pub struct Words {
+    pub protocol: String,
+    pub source: String,
+    /// A port condition behind the source, with a space in front.
+    from: String,
+    target: String,
+    /// A port condition or an ICMP type behind the destination, with a space in front.
+    to: String,
+}
+
+impl Words {
+    /// As the connection is opened.
+    pub fn forth(&self) -> String {
+        let Words { protocol, source, from, target, to } = self;
+        format!("{protocol} {source}{from} {target}{to}")
+    }
+
+    /// As it is answered; `hidden`: to an address that is not the one inside.
+    pub fn back(&self, hidden: bool) -> String {
+        let Words { protocol, source, from, target, to } = self;
+        let source = if hidden { "any" } else { source };
+        match protocol.as_str() {
+            "tcp" => format!("tcp {target}{to} {source}{from} established"),
+            "icmp" if !to.is_empty() => format!("icmp {target} {source} echo-reply"),
+            _ => format!("{protocol} {target}{to} {source}{from}"),
+        }
+    }
+
+    /// The same to another destination.
+    pub fn towards(&self, target: &str) -> Words {
+        Words { target: target.to_string(), ..self.clone() }
+    }
+}
+
+/// The word for a protocol.
+fn protocol(protocol: Protocol) -> String {
+    match protocol {
+        Protocol::TCP => "tcp".into(),
+        Protocol::UDP => "udp".into(),
+        Protocol::ICMP | Protocol::ICMPV6 => "icmp".into(),
+        other => other.0.to_string(),
+    }
+}
+
+/// The entries of a permission: one for each combination of what one entry cannot say at once. Any service is what
+/// routers inspect.
+pub fn entries(permit: &Permit) -> Vec<Words> {
+    let targets = match &permit.target {
+        Target::Ranges(ranges) => addresses(permit.family, Some(ranges)),
+        _ => vec!["any".into()],
+    };
+    // Protocol, source port, and what stands behind the destination.
+    let mut services: Vec<(String, String, String)> = Vec::new();
+    match &permit.service {
+        Service::Any => {
+            services.extend(["tcp", "udp", "icmp"].map(|p| (p.to_string(), String::new(), String::new())));
+        }
+        Service::Protocol(own) => services.push((protocol(*own), String::new(), String::new())),
+        Service::Icmp(kind) => {
+            services.push(("icmp".into(), String::new(), format!(" {}", icmp(permit.family, *kind))));
+        }
+        Service::Ports { protocol: own, ports: list, source_port } => {
+            let from = source_port.map_or(String::new(), |port| format!(" eq {port}"));
+            services.extend(ports(list).into_iter().map(|p| (protocol(*own), from.clone(), p)));
+        }
+    }
+    let mut out = Vec::new();
+    for (protocol, from, to) in services {
+        for source in addresses(permit.family, permit.source.as_ref()) {
+            for target in &targets {
+                out.push(Words {
+                    protocol: protocol.clone(),
+                    source: source.clone(),
+                    from: from.clone(),
+                    target: target.clone(),
+                    to: to.clone(),
+                });
+            }
+        }
+    }
+    out
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What the files of a configuration say, before lists are multiplied out.
 
 use super::hosts::Table;
+use super::lex::Macros;
 use super::rule::Raw;
 use super::targets::Rewrite;
 use std::collections::BTreeMap;
@@ -42,6 +43,8 @@ pub struct Config {
     pub skip: Vec<(String, bool, Span)>,
     /// States serve the interface they were made on only.
     pub bound: bool,
+    /// Macros as they stand at the end.
+    pub macros: Macros,
     /// What was not modelled.
     pub notes: Vec<Note>,
     /// What is said beside the rules.

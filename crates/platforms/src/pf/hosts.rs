@@ -4,7 +4,7 @@ use super::lex::Kind;
 use super::words::{Bad, Words};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use tillgate_model::{Family, Ranges, Text, address_bits, parse_prefix, prefix_range};
+use tillgate_model::{Family, Ranges, Span, Text, address_bits, parse_prefix, prefix_range};
 use tillgate_ruleset::NameSet;
 
 /// One host of a list, as it is written.
@@ -66,6 +66,8 @@ pub struct Table {
     pub open: bool,
     /// The names whose addresses a resolver puts into it.
     pub names: Option<NameSet>,
+    /// Where it is declared.
+    pub span: Option<Span>,
 }
 
 /// First and last addresses.

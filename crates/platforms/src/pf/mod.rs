@@ -4,12 +4,14 @@
 
 mod build;
 mod config;
+mod edit;
 mod file;
 mod hosts;
 mod items;
 mod lex;
 mod matches;
 mod names;
+mod place;
 mod refer;
 mod render;
 mod rule;
@@ -19,6 +21,7 @@ mod targets;
 mod translate;
 mod words;
 
+pub use edit::edits;
 pub use render::render;
 
 use crate::{Input, Parsed, registry};

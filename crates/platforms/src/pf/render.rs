@@ -81,12 +81,12 @@ impl Way {
     }
 }
 
-fn word(family: Family) -> &'static str {
+pub(super) fn word(family: Family) -> &'static str {
     if family == Family::V4 { "inet" } else { "inet6" }
 }
 
 /// Text for a comment: nothing in it ends the line, or joins it with the next.
-fn remark(text: &str) -> String {
+pub(super) fn remark(text: &str) -> String {
     let plain = |c: char| match c {
         '\\' => '/',
         c if c.is_control()
@@ -100,7 +100,7 @@ fn remark(text: &str) -> String {
 }
 
 /// One as it is, several in braces.
-fn list(items: &[String]) -> String {
+pub(super) fn list(items: &[String]) -> String {
     match items {
         [one] => one.clone(),
         items => format!("{{ {} }}", items.join(" ")),
@@ -108,7 +108,7 @@ fn list(items: &[String]) -> String {
 }
 
 /// Addresses as prefixes; tables take no ranges.
-fn prefixes(family: Family, ranges: &Ranges) -> Vec<String> {
+pub(super) fn prefixes(family: Family, ranges: &Ranges) -> Vec<String> {
     let nets = ranges.as_slice().iter().flat_map(|(lo, hi)| range_to_prefixes(family, *lo, *hi));
     nets.map(|net| match net.prefix_len() == net.max_prefix_len() {
         true => net.addr().to_string(),
@@ -120,6 +120,31 @@ fn prefixes(family: Family, ranges: &Ranges) -> Vec<String> {
 fn ports(ranges: &Ranges) -> String {
     let one = |(lo, hi): &(u128, u128)| if lo == hi { lo.to_string() } else { format!("{lo}:{hi}") };
     list(&ranges.as_slice().iter().map(one).collect::<Vec<_>>())
+}
+
+/// What says the service: protocol, source port, destination port, type of ICMP, each with a space in front.
+pub(super) fn service(family: Family, service: &Service) -> (String, String, String, String) {
+    let (mut source_port, mut port, mut icmp) = (String::new(), String::new(), String::new());
+    let proto = match service {
+        Service::Any => String::new(),
+        Service::Protocol(protocol) => format!(" proto {}", protocol.0),
+        Service::Icmp(kind) => {
+            let (name, key) =
+                if family == Family::V4 { ("icmp", "icmp-type") } else { ("icmp6", "icmp6-type") };
+            icmp = format!(" {key} {kind}");
+            format!(" proto {name}")
+        }
+        Service::Ports { protocol, ports: list, source_port: from } => {
+            port = format!(" port {}", ports(list));
+            source_port = from.map(|p| format!(" port {p}")).unwrap_or_default();
+            match *protocol {
+                Protocol::TCP => " proto tcp".to_string(),
+                Protocol::UDP => " proto udp".to_string(),
+                other => format!(" proto {}", other.0),
+            }
+        }
+    };
+    (proto, source_port, port, icmp)
 }
 
 impl Writer<'_> {
@@ -261,29 +286,8 @@ impl Writer<'_> {
         let family = permit.family;
         let on = list(&Permit::interfaces(permit.from, self.intent));
         let mut words = format!("pass in quick on {on} {}", word(family));
-        let (mut source_port, mut port, mut icmp) = (String::new(), String::new(), String::new());
-        match &permit.service {
-            Service::Any => {}
-            Service::Protocol(protocol) => {
-                let _ = write!(words, " proto {}", protocol.0);
-            }
-            Service::Icmp(kind) => {
-                let (name, key) =
-                    if family == Family::V4 { ("icmp", "icmp-type") } else { ("icmp6", "icmp6-type") };
-                let _ = write!(words, " proto {name}");
-                icmp = format!(" {key} {kind}");
-            }
-            Service::Ports { protocol, ports: list, source_port: from } => {
-                let name = match *protocol {
-                    Protocol::TCP => "tcp".to_string(),
-                    Protocol::UDP => "udp".to_string(),
-                    other => other.0.to_string(),
-                };
-                let _ = write!(words, " proto {name}");
-                port = format!(" port {}", ports(list));
-                source_port = from.map(|p| format!(" port {p}")).unwrap_or_default();
-            }
-        }
+        let (proto, source_port, port, icmp) = service(family, &permit.service);
+        words.push_str(&proto);
         let from = match &permit.source {
             // What a segment may call itself at all: the same table as against forged sources.
             None => match permit.from {
