@@ -398,9 +398,24 @@ fn better(before: &Judged, mended: &Mended, finding: &Finding, intent: &Intent, 
     }
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let written: Vec<String> = mended.edits.iter().map(|e| words(&e.text)).collect();
+    // The same trouble, shown by another line now.
+    let moved = |(id, proof, subject, _): &Key| {
+        let by_line = matches!(
+            id,
+            FindingId::FlowBlocked
+                | FindingId::FlowPartlyBlocked
+                | FindingId::ReplyNotPermitted
+                | FindingId::AntiSpoofingMissing
+        );
+        let sum = |list: &BTreeMap<Key, usize>| -> usize {
+            let same = list.iter().filter(|((i, p, s, _), _)| i == id && p == proof && s == subject);
+            same.map(|(_, n)| n).sum()
+        };
+        by_line && sum(&new) <= sum(&old)
+    };
     let harmless = |key: &Key| {
         let own = || !key.3.is_empty() && written.iter().any(|text| stands_in(&key.3, text));
-        key.0 == FindingId::ObjectUnused || (closing && uncovered(key.0) && !own())
+        key.0 == FindingId::ObjectUnused || (closing && uncovered(key.0) && !own()) || moved(key)
     };
     let worse = new.iter().filter(|(key, n)| **n > count(&old, key));
     // What was possible and is proved now, or the other way round, is not new.

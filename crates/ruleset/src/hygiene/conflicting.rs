@@ -102,8 +102,9 @@ pub(super) fn conflicting(rules: &RuleSet, chains: &[Vec<Bound>]) -> Vec<Finding
                 .take(MOST_LINES)
                 .collect();
             if !against.is_empty() {
-                let text =
-                    Text::new("finding-rule-conflicting").num("count", against.len()).arg("chain", &chain.name);
+                let text = Text::new("finding-rule-conflicting")
+                    .num("count", against.len())
+                    .arg("chain", &chain.name);
                 let mut finding = Finding::new(FindingId::RuleConflicting, Subject::default(), text)
                     .evidence(Evidence::Rule(span(one)));
                 for other in against {

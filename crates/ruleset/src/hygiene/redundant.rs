@@ -80,7 +80,8 @@ fn same(
         }
         let hull = Hull::of(cube);
         let near = later.all.iter().rev().filter(|(h, _, _)| h.meets(&hull));
-        let near: Vec<(Cube, usize)> = near.filter_map(|(_, c, at)| c.clip(cube).map(|c| (c, *at))).collect();
+        let near: Vec<(Cube, usize)> =
+            near.filter_map(|(_, c, at)| c.clip(cube).map(|c| (c, *at))).take(MOST_NEAR + 1).collect();
         if near.len() > MOST_NEAR {
             return None;
         }
