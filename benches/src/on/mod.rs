@@ -1,9 +1,11 @@
 //! Rule sets as each platform's export prints them; one file per platform.
 
+mod asa;
 mod fortios;
 mod ios;
 mod iptables;
 mod nftables;
+mod openwrt;
 mod opnsense;
 mod pf;
 mod routeros;
@@ -31,7 +33,9 @@ pub const PLATFORMS: &[(&str, fn(&[Row]) -> String)] = &[
     ("fortios", fortios::config),
     ("vyos", vyos::config),
     ("ios", ios::config),
+    ("openwrt", openwrt::config),
     ("opnsense", opnsense::config),
+    ("asa", asa::config),
     ("pf", pf::config),
 ];
 

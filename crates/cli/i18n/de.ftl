@@ -570,3 +570,34 @@ render-rollback-pf =
       pfctl -f { $file }
       # eine neue Verbindung zur Firewall öffnen; wenn das geht:
       kill $(cat /var/run/tillgate-back) && cp { $file } /etc/pf.conf
+asa-old = Software vor 8.3, deren Listen übersetzte Adressen nennen, wird nicht gelesen
+asa-ftd = dies ist eine Liste von Firepower Threat Defense, nicht von einer ASA
+asa-cannot-management-port = Verwaltung auf Port { $port }; eine ASA kennt ssh auf 22, telnet auf 23 (nicht von einem Uplink) und einen Port ihres HTTPS-Servers
+asa-cannot-inbound = Verbindungen aus dem Internet ({ $what }) zu Adressen, die übersetzt werden, auf anderem als TCP- und UDP-Ports unter 1024
+asa-cannot-pool = Adressreservierungen des Segments { $segment }: sie brauchen einen Pool von 256 Adressen, der alle enthält und die der Firewall nicht
+render-rollback-asa =
+    Laden Sie es mit einem Weg zurück: die Konfiguration sichern (write memory), dann
+      reload in 10 noconfirm
+      configure terminal, und { $file } einfügen
+    eine neue Verbindung zur Firewall öffnen; wenn das geht:
+      reload cancel
+      write memory
+cannot-ports-openwrt = Ports von { $protocol }; Regeln von OpenWrt kennen nur Ports von tcp und udp
+openwrt-changes = dieser Befehl ändert den Bestand auf eine Weise, der nicht gefolgt wird; geben Sie an, was `uci export firewall` danach ausgibt
+openwrt-device = das Netz { $name }, dessen Gerät von der Hardware abhängt
+openwrt-ignored = die Option { $option }, die fw4 übergeht
+openwrt-left-out = ein Abschnitt, den der Router auslässt, weil er sich widerspricht oder schon da war
+openwrt-missing = diesem Abschnitt fehlt die Option { $option }
+openwrt-no-networks = welches Gerät ein Netz ist: ohne /etc/config/network gilt sein Name als Gerät
+openwrt-no-target = eine Regel ohne Ziel, mit der fw3 ablehnt und fw4 nur zählt
+openwrt-outside = diese Option steht vor dem ersten Abschnitt
+openwrt-ports = { $option } neben einem Protokoll, das weder tcp noch udp ist: fw4 passt dann auf jeden Port
+openwrt-too-much = diese Zeile hat ein Wort zu viel; ein Wert mit Leerzeichen braucht Anführungszeichen
+render-rollback-openwrt =
+    Mit Rückweg laden:
+      cp /etc/config/firewall /tmp/firewall.before
+      (sleep 120; cp /tmp/firewall.before /etc/config/firewall; service firewall reload) & BACK=$!
+      cp { $file } /etc/config/firewall && fw4 check && service firewall reload
+      # eine neue Verbindung zum Router öffnen; wenn sie zustande kommt:
+      kill $BACK
+    Die Datei dhcp, falls vorhanden, gehört ans Ende von /etc/config/dhcp; dnsmasq.conf nach /etc/dnsmasq.conf.

@@ -518,3 +518,34 @@ render-rollback-pf =
       pfctl -f { $file }
       # open a new connection to the firewall; if it works:
       kill $(cat /var/run/tillgate-back) && cp { $file } /etc/pf.conf
+asa-old = software before 8.3, whose lists name translated addresses, is not read
+asa-ftd = this is a list of Firepower Threat Defense, not of an ASA
+asa-cannot-management-port = management on port { $port }; an ASA knows ssh on 22, telnet on 23 (not from an uplink) and one port of its HTTPS server
+asa-cannot-inbound = connections from the internet ({ $what }) to addresses that are translated, on other than TCP and UDP ports below 1024
+asa-cannot-pool = address reservations of the segment { $segment }: they need one pool of 256 addresses that holds all of them and not the firewall's own
+render-rollback-asa =
+    Load it with a way back: save the configuration (write memory), then
+      reload in 10 noconfirm
+      configure terminal, and paste { $file }
+    open a new connection to the firewall; if it works:
+      reload cancel
+      write memory
+cannot-ports-openwrt = ports of { $protocol }; OpenWrt's rules know ports of tcp and udp only
+openwrt-changes = this command changes what is there in a way that is not followed; give what `uci export firewall` prints afterwards
+openwrt-device = the network { $name }, whose device depends on the hardware
+openwrt-ignored = the option { $option }, which fw4 ignores
+openwrt-left-out = a section that the router leaves out, because what it says contradicts itself or was said before
+openwrt-missing = this section needs the option { $option }
+openwrt-no-networks = which device a network is: without /etc/config/network its name is taken for the device
+openwrt-no-target = a rule without a target, which fw3 rejects by and fw4 only counts
+openwrt-outside = this option stands before the first section
+openwrt-ports = { $option } beside a protocol that is neither tcp nor udp: fw4 then matches every port
+openwrt-too-much = this line has a word too many; a value with blanks needs quotes
+render-rollback-openwrt =
+    Load it with a way back:
+      cp /etc/config/firewall /tmp/firewall.before
+      (sleep 120; cp /tmp/firewall.before /etc/config/firewall; service firewall reload) & BACK=$!
+      cp { $file } /etc/config/firewall && fw4 check && service firewall reload
+      # open a new connection to the router; if it works:
+      kill $BACK
+    The file dhcp, if there is one, goes to the end of /etc/config/dhcp; dnsmasq.conf to /etc/dnsmasq.conf.

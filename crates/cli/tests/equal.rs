@@ -112,6 +112,11 @@ fn documented(platform: &str, area: &Area<'_>) -> bool {
                 || area.0.get("type").is_some()
                 || area.multicast()
         }
+        // An object by name is that name, and multicast is denied before it.
+        "asa" => below || area.multicast() || area.0.get("type").is_some(),
+        // Loopback is accepted before the state is asked, invalid packets are dropped on their way out too, and
+        // neighbour discovery is a matter of the zones.
+        "openwrt" => area.outside() || (area.is("state", &["invalid"]) && area.0.get("in").is_none()),
         // Sessions are followed for TCP, UDP and ICMP only.
         "ios" => area.other_protocols(),
         // Rules for what comes in cannot name where it leaves: segments, broadcasts and multicast are denied by

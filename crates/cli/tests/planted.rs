@@ -6,14 +6,26 @@ mod common;
 use common::{example, json, scratch, tillgate};
 use serde_json::Value as Json;
 
+#[path = "planted/asa.rs"]
+mod asa;
 #[path = "planted/fortios.rs"]
 mod fortios;
+#[path = "planted/ios.rs"]
+mod ios;
 #[path = "planted/iptables.rs"]
 mod iptables;
 #[path = "planted/nftables.rs"]
 mod nftables;
+#[path = "planted/openwrt.rs"]
+mod openwrt;
+#[path = "planted/opnsense.rs"]
+mod opnsense;
+#[path = "planted/pf.rs"]
+mod pf;
 #[path = "planted/routeros.rs"]
 mod routeros;
+#[path = "planted/vyos.rs"]
+mod vyos;
 
 /// The lines of a text but those with any of these in them.
 fn without(text: &str, gone: &[&str]) -> String {
@@ -102,5 +114,5 @@ macro_rules! platforms {
 mod platform {
     use super::found_and_mended;
 
-    platforms!(fortios iptables nftables routeros);
+    platforms!(asa fortios ios iptables nftables openwrt opnsense pf routeros vyos);
 }

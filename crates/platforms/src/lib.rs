@@ -3,6 +3,7 @@
 //! Platforms decide nothing: `ruleset` reasons, and knows no syntax. Pure: files a configuration includes are
 //! asked for through [`Includes`].
 
+pub mod asa;
 mod beside;
 pub mod checklist;
 mod companion;
@@ -14,6 +15,7 @@ mod loops;
 mod names;
 pub mod nftables;
 pub mod opnsense;
+pub mod openwrt;
 mod permits;
 pub mod pf;
 mod registry;

@@ -63,14 +63,16 @@ macro_rules! platform {
 
 /// All platforms.
 pub const PLATFORMS: &[Platform] = &[
+    platform!(asa, "cfg", none),
     platform!(fortios, "conf", crate::fortios::edits),
     platform!(ios, "cfg", none),
     platform!(iptables, "rules", crate::iptables::edits),
     platform!(nftables, "nft", crate::nftables::edits),
+    platform!(openwrt, "uci", none),
     platform!(opnsense, "xml", none),
     platform!(pf, "conf", none),
     platform!(routeros, "rsc", crate::routeros::edits),
-    platform!(vyos, "vyos", none),
+    platform!(vyos, "vyos", crate::vyos::edits),
 ];
 
 /// An editor of one configuration of a site.

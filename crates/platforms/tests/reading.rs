@@ -56,6 +56,11 @@ fn nftables_cases() {
 }
 
 #[test]
+fn asa_cases() {
+    cases("asa");
+}
+
+#[test]
 fn fortios_cases() {
     cases("fortios");
 }
@@ -68,6 +73,11 @@ fn ios_cases() {
 #[test]
 fn iptables_cases() {
     cases("iptables");
+}
+
+#[test]
+fn openwrt_cases() {
+    cases("openwrt");
 }
 
 #[test]

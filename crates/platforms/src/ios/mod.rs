@@ -7,26 +7,21 @@ mod build;
 mod classes;
 mod compile;
 mod config;
-mod edit;
 mod entry;
 mod exempt;
-mod grant;
 mod interface;
 mod leases;
 mod lines;
 mod local;
 mod nat;
 mod read;
-mod removal;
 mod render;
 mod section;
-mod sheet;
 mod text;
 mod translate;
 mod words;
 mod zones;
 
-pub use edit::edits;
 pub use render::render;
 
 use crate::{Input, Parsed, registry};
@@ -63,7 +58,7 @@ fn foreign(text: &str) -> bool {
             || starts("FWSM Version")
             || starts(": Saved")
             || starts("nameif ")
-            || starts("security-level ")
+            || starts("security-level ") && line.split(' ').nth(1).is_some_and(|n| n.parse::<u8>().is_ok())
             || starts("object network ")
             || starts("object-group protocol ")
             || starts("access-group ") && line.contains(" interface ")

@@ -483,7 +483,9 @@ impl Reader<'_> {
         let resolved = filled_by_resolver(self.input.resolvers);
         for (name, declared) in self.declared {
             if !used.contains(&name) && !declared.persist && !self.incomplete {
-                self.config.facts.push(Fact { span: declared.span.clone(), what: What::Unused(name.clone()) });
+                self.config
+                    .facts
+                    .push(Fact { span: declared.span.clone(), what: What::Unused(name.clone()) });
             }
             let mut table = Table::of(&declared.hosts);
             table.open |= declared.open || filled.contains(&name);
@@ -494,7 +496,8 @@ impl Reader<'_> {
             self.config.tables.insert(name, table);
         }
         let unused = self.macros.iter().filter(|(_, m)| !m.used && !self.incomplete);
-        let fact = |(name, m): (&String, &Macro)| Fact { span: m.span.clone(), what: What::Unused(name.clone()) };
+        let fact =
+            |(name, m): (&String, &Macro)| Fact { span: m.span.clone(), what: What::Unused(name.clone()) };
         self.config.facts.extend(unused.map(fact));
         self.config.macros = self.macros;
         self.config

@@ -168,6 +168,11 @@ impl<'a> Lexer<'a> {
         Lexer { file, at: 0, expanded: 0 }
     }
 
+    /// Starts at a place in it, where a statement begins.
+    pub fn behind(file: &'a Arc<SourceFile>, at: usize) -> Self {
+        Lexer { file, at, expanded: 0 }
+    }
+
     fn place(&self, start: usize) -> Span {
         Span::new(self.file, start, self.at)
     }

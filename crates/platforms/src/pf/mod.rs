@@ -6,6 +6,7 @@ mod build;
 mod config;
 mod edit;
 mod file;
+mod grant;
 mod hosts;
 mod items;
 mod lex;

@@ -216,6 +216,10 @@ fn validation(
     let mut when = of(family);
     when.input = interface.map(|name| on(std::slice::from_ref(name))).unwrap_or_default();
     when.terms.push(Term::Special(vec![Special::ReversePathFails], false));
+    if family == Family::V4 {
+        // A host without an address asks for one from 0.0.0.0: the kernel's rp_filter and nft's fib let that pass.
+        when.narrow(Field::Source, &Ranges::single(0).complement(family.max_address()));
+    }
     match mode {
         "strict" => {}
         // With a way to everywhere, nothing is dropped.

@@ -5,15 +5,22 @@
 mod ahead;
 mod around;
 mod beside;
+mod bind;
 mod build;
+mod edit;
+mod forged;
+mod grant;
 mod icmp;
 mod matches;
 mod nat;
+mod numbers;
+mod page;
 mod render;
 mod text;
 mod tree;
 mod zones;
 
+pub use edit::edits;
 pub use render::render;
 
 use crate::{Input, Parsed, registry};

@@ -45,7 +45,7 @@ pub fn render(site: &Site, intent: &Intent) -> Result<Rendered, RenderError> {
             false => {}
         }
     }
-    let mut writer = Writer { intent, groups: BTreeMap::new(), used: BTreeMap::new() };
+    let mut writer = Writer::new(intent);
     let text = writer.file(&site.name)?;
     prove(super::parse, Rendered { text, companions: Vec::new() }, intent)
 }
@@ -56,7 +56,7 @@ fn cannot(text: Text) -> RenderError {
 
 /// What a group holds.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Group {
+pub enum Group {
     /// Single addresses.
     Addresses(Family, Vec<String>),
     Networks(Family, Vec<String>),
@@ -66,7 +66,7 @@ enum Group {
 
 impl Group {
     /// Its kind, and the word for a member.
-    fn words(&self) -> (&'static str, &'static str) {
+    pub fn words(&self) -> (&'static str, &'static str) {
         match self {
             Group::Addresses(Family::V4, _) => ("address-group", "address"),
             Group::Addresses(Family::V6, _) => ("ipv6-address-group", "address"),
@@ -77,7 +77,7 @@ impl Group {
         }
     }
 
-    fn members(&self) -> &[String] {
+    pub fn members(&self) -> &[String] {
         match self {
             Group::Addresses(_, list) | Group::Networks(_, list) => list,
             Group::Names(list) | Group::Interfaces(list) => list,
@@ -85,10 +85,13 @@ impl Group {
     }
 }
 
-struct Writer<'a> {
+/// Writes rules, and gathers the groups they need.
+pub struct Writer<'a> {
     intent: &'a Intent,
-    groups: BTreeMap<Group, String>,
-    used: BTreeMap<String, usize>,
+    /// The groups that are there.
+    pub groups: BTreeMap<Group, String>,
+    /// Their names, and others that are taken.
+    pub taken: BTreeMap<String, usize>,
 }
 
 /// The rules of a list, numbered in steps that leave room.
@@ -113,12 +116,13 @@ impl Rules {
     }
 }
 
-fn word(family: Family) -> &'static str {
+/// The word for a family's lists.
+pub fn word(family: Family) -> &'static str {
     if family == Family::V4 { "ipv4" } else { "ipv6" }
 }
 
 /// A text that a session takes as it stands: no quotes, nothing that a terminal or the shell acts on, 255 characters.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let one = |c: char| match c {
         '\'' | '"' | '\\' | '?' | '`' => ' ',
         c if c.is_control()
@@ -131,7 +135,12 @@ fn plain(text: &str) -> String {
     text.chars().take(200).map(one).collect()
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    /// One that knows no group yet.
+    pub fn new(intent: &'a Intent) -> Self {
+        Writer { intent, groups: BTreeMap::new(), taken: BTreeMap::new() }
+    }
+
     fn file(&mut self, site: &str) -> Result<String, RenderError> {
         let mut lists = String::new();
         for family in Family::BOTH {
@@ -226,7 +235,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn rule(&mut self, permit: &Permit) -> Result<Vec<String>, RenderError> {
+    /// What a rule for a permission says, a command each.
+    pub fn rule(&mut self, permit: &Permit) -> Result<Vec<String>, RenderError> {
         let family = permit.family;
         let inputs = Permit::interfaces(permit.from, self.intent);
         let mut words = vec![
@@ -294,7 +304,7 @@ impl Writer<'_> {
     }
 
     /// One interface by its name, several as a group.
-    fn interfaces(&mut self, way: &str, names: &[String]) -> String {
+    pub fn interfaces(&mut self, way: &str, names: &[String]) -> String {
         match names {
             [one] => format!("{way}-interface name '{one}'"),
             several => {
@@ -305,7 +315,7 @@ impl Writer<'_> {
     }
 
     /// One address, range or network as it is; several as a group.
-    fn side(&mut self, family: Family, side: &str, ranges: &Ranges, wish: &str) -> String {
+    pub fn side(&mut self, family: Family, side: &str, ranges: &Ranges, wish: &str) -> String {
         let texts = addresses_text(family, ranges);
         if let [only] = texts.as_slice() {
             return format!("{side} address '{only}'");
@@ -320,7 +330,7 @@ impl Writer<'_> {
     }
 
     /// A group of networks, which takes no single address without a length.
-    fn networks(&mut self, family: Family, ranges: &Ranges, wish: &str) -> String {
+    pub fn networks(&mut self, family: Family, ranges: &Ranges, wish: &str) -> String {
         let all = ranges.as_slice().iter().flat_map(|(lo, hi)| range_to_prefixes(family, *lo, *hi));
         self.group(Group::Networks(family, all.map(|net| net.to_string()).collect()), wish)
     }
@@ -330,12 +340,26 @@ impl Writer<'_> {
             return known.clone();
         }
         let wish: String = wish.chars().take(40).map(|c| if c == '_' { '-' } else { c }).collect();
-        let base = format!("tg-{wish}");
-        let count = self.used.entry(base.clone()).or_insert(0);
-        *count += 1;
-        let name = if *count == 1 { base } else { format!("{base}-{count}") };
+        let name = fresh(&format!("tg-{wish}"), &mut self.taken);
         self.groups.insert(group, name.clone());
         name
+    }
+}
+
+/// A name that is not taken, and is from now on. `taken` counts how often a name was wished for.
+pub fn fresh(wish: &str, taken: &mut BTreeMap<String, usize>) -> String {
+    let mut count = taken.get(wish).copied().unwrap_or(0);
+    loop {
+        count += 1;
+        taken.insert(wish.to_string(), count);
+        if count == 1 {
+            return wish.to_string();
+        }
+        let name = format!("{wish}-{count}");
+        if !taken.contains_key(&name) {
+            taken.insert(name.clone(), 1);
+            return name;
+        }
     }
 }
 

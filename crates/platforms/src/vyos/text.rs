@@ -74,6 +74,59 @@ pub fn without_prompt(line: &str) -> (&str, usize) {
     (line, 0)
 }
 
+/// Goes to another level of the configuration; `false` for what does not.
+fn walk(verb: &str, rest: &[Word], level: &mut Vec<Word>) -> bool {
+    match verb {
+        "edit" => level.extend_from_slice(rest),
+        "up" => {
+            level.pop();
+        }
+        "top" | "exit" => level.clear(),
+        _ => return false,
+    }
+    true
+}
+
+/// A `set` command.
+pub struct Statement {
+    /// The words behind `set`, with those of the level it was typed at in front.
+    pub path: Vec<Word>,
+    /// How many of them are the level's.
+    pub level: usize,
+    /// The command, in bytes.
+    pub whole: (usize, usize),
+}
+
+/// The `set` commands of a file; `None` where it is written in braces.
+pub fn statements(file: &Arc<SourceFile>) -> Option<Vec<Statement>> {
+    if !typed(&file.text) {
+        return None;
+    }
+    let mut found = Vec::new();
+    let mut reader = Reader { file, number: 0, text: &file.text, at: 0, diagnostics: &mut found };
+    let mut level: Vec<Word> = Vec::new();
+    let mut out = Vec::new();
+    while let Some((words, whole)) = reader.next_command(&mut level) {
+        let Some((verb, rest)) = words.split_first() else { continue };
+        if verb.text == "set" {
+            let path = level.iter().chain(rest).cloned().collect();
+            out.push(Statement { path, level: level.len(), whole });
+        } else {
+            walk(&verb.text, rest, &mut level);
+        }
+    }
+    Some(out)
+}
+
+/// A block that is open.
+struct Open {
+    node: u32,
+    /// The nodes that were made for it.
+    made: Vec<u32>,
+    /// Behind its brace.
+    start: usize,
+}
+
 struct Reader<'a> {
     file: &'a Arc<SourceFile>,
     number: usize,
@@ -102,6 +155,13 @@ impl Reader<'_> {
     /// Commands, one a line.
     fn lines(&mut self, tree: &mut Tree<'_>) {
         let mut level: Vec<Word> = Vec::new();
+        while let Some((words, whole)) = self.next_command(&mut level) {
+            self.command(tree, &mut level, &words, whole);
+        }
+    }
+
+    /// The words of the next command, and where it stands. `level` follows what a session shows of itself.
+    fn next_command(&mut self, level: &mut Vec<Word>) -> Option<(Vec<Word>, (usize, usize))> {
         while self.at < self.text.len() {
             let end = self.line_end();
             let line = &self.text[self.at..end];
@@ -114,7 +174,7 @@ impl Reader<'_> {
             }
             if let Some(path) = rest.strip_prefix("[edit") {
                 let words = path.trim_end_matches(']').split_whitespace();
-                level = words.map(|w| Word { text: w.to_string(), start, end }).collect();
+                *level = words.map(|w| Word { text: w.to_string(), start, end }).collect();
                 self.at = end + 1;
                 continue;
             }
@@ -122,8 +182,9 @@ impl Reader<'_> {
             let words = self.typed_words();
             let end = words.last().map_or(self.at, |w| w.end);
             self.at = self.line_end() + 1;
-            self.command(tree, &mut level, &words, (start, end));
+            return Some((words, (start, end)));
         }
+        None
     }
 
     fn command(&mut self, tree: &mut Tree<'_>, level: &mut Vec<Word>, words: &[Word], whole: (usize, usize)) {
@@ -138,13 +199,7 @@ impl Reader<'_> {
                 }
             }
             "delete" => tree.remove(level.iter().chain(rest).map(|w| w.text.as_str())),
-            "edit" => {
-                level.extend(rest.iter().map(|w| Word { text: w.text.clone(), start: w.start, end: w.end }));
-            }
-            "up" => {
-                level.pop();
-            }
-            "top" | "exit" => level.clear(),
+            verb if walk(verb, rest, level) => {}
             verb if CHANGES.contains(&verb) => self.error(whole.0, whole.1, Text::new("vyos-changes")),
             verb if COMMANDS.contains(&verb) => {}
             _ => self.error(verb.start, verb.end, Text::new("unknown-word").arg("word", &verb.text)),
@@ -189,11 +244,10 @@ impl Reader<'_> {
 
     /// Blocks in braces.
     fn blocks(&mut self, tree: &mut Tree<'_>) {
-        // What is open, with the nodes that were made for it.
-        let mut open: Vec<(u32, Vec<u32>)> = Vec::new();
+        let mut open: Vec<Open> = Vec::new();
         let mut words: Vec<Word> = Vec::new();
         loop {
-            let here = open.last().map_or(ROOT, |(id, _)| *id);
+            let here = open.last().map_or(ROOT, |open| open.node);
             match self.peek() {
                 None | Some('\n') => {
                     if let ([first, ..], [.., last]) = (words.as_slice(), words.as_slice()) {
@@ -236,7 +290,10 @@ impl Reader<'_> {
                             words.clear();
                         }
                         match open.pop() {
-                            Some((_, made)) => made.iter().for_each(|id| tree.close(*id, word.end)),
+                            Some(open) => {
+                                open.made.iter().for_each(|id| tree.close(*id, word.end));
+                                tree.block(open.node, open.start, word.start);
+                            }
                             None => {
                                 let text = Text::new("unknown-word").arg("word", "}");
                                 self.error(word.start, word.end, text);
@@ -267,18 +324,11 @@ impl Reader<'_> {
         }
     }
 
-    fn open(
-        &mut self,
-        tree: &mut Tree<'_>,
-        parent: u32,
-        words: &[Word],
-        brace: &Word,
-        open: &mut Vec<(u32, Vec<u32>)>,
-    ) {
+    fn open(&mut self, tree: &mut Tree<'_>, parent: u32, words: &[Word], brace: &Word, open: &mut Vec<Open>) {
         let Some(first) = words.first() else {
             let text = Text::new("unknown-word").arg("word", "{");
             self.error(brace.start, brace.end, text);
-            open.push((parent, Vec::new()));
+            open.push(Open { node: parent, made: Vec::new(), start: brace.end });
             return;
         };
         tree.statement();
@@ -289,7 +339,7 @@ impl Reader<'_> {
             made.extend(new.then_some(id));
             here = id;
         }
-        open.push((here, made));
+        open.push(Open { node: here, made, start: brace.end });
     }
 
     /// A word of a block, and whether it stood in quotes.

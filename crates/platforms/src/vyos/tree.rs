@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tillgate_model::{SourceFile, Span};
 
 /// A word with its place in the file, in bytes.
+#[derive(Clone)]
 pub struct Word {
     pub text: String,
     pub start: usize,
@@ -33,6 +34,8 @@ struct Node {
     last: u32,
     /// The last statement that names it.
     stamp: u32,
+    /// What stands between the braces of its last block, if it has one.
+    inside: (u32, u32),
 }
 
 /// The node above all others.
@@ -49,6 +52,7 @@ impl<'f> Tree<'f> {
             run: (0, 0),
             last: 0,
             stamp: 0,
+            inside: (0, 0),
         };
         Tree { files, nodes: vec![root], statements: 0 }
     }
@@ -87,6 +91,7 @@ impl<'f> Tree<'f> {
             run: whole,
             last: now,
             stamp: now,
+            inside: (0, 0),
         });
         self.nodes[parent as usize].children.insert(name, id);
         (id, true)
@@ -96,6 +101,11 @@ impl<'f> Tree<'f> {
     pub fn close(&mut self, id: u32, end: usize) {
         self.nodes[id as usize].run.1 = end as u32;
         self.nodes[id as usize].last = self.statements;
+    }
+
+    /// The block of a node: what stands between these places.
+    pub fn block(&mut self, id: u32, start: usize, end: usize) {
+        self.nodes[id as usize].inside = (start as u32, end as u32);
     }
 
     /// Takes away what a path names, and everything below.
@@ -189,6 +199,20 @@ impl<'t> At<'t> {
     pub fn place(self) -> Span {
         let (start, end) = self.node().place;
         self.within(start, end)
+    }
+
+    /// What stands between its braces.
+    pub fn inside(self) -> Option<Span> {
+        let (start, end) = self.node().inside;
+        (start > 0).then(|| self.within(start, end))
+    }
+
+    /// Whether a span is that of its statements, or of its word alone.
+    pub fn stands_at(self, span: &Span) -> bool {
+        let node = self.node();
+        let place = (span.start, span.end);
+        (place == node.run || place == node.place)
+            && self.tree.files.get(node.file as usize).is_some_and(|file| file.name == span.file.name)
     }
 
     fn within(self, start: u32, end: u32) -> Span {
