@@ -26,7 +26,7 @@ pub fn read(program: &Path, platform: &str, folder: &Path) -> std::io::Result<()
         lines += text.lines().filter(|l| is_statement(l)).count();
         open_lines += open;
         *sums.entry(what).or_default() += 1;
-        if what != "read fully" {
+        if !["read fully", "nothing bound"].contains(&what) {
             let name = file.strip_prefix(folder).unwrap_or(file).display();
             println!("{what:<16} {name}: {}", detail.join("; "));
         }
@@ -60,6 +60,10 @@ fn one(program: &Path, platform: &str, file: &PathBuf) -> std::io::Result<Found>
         let text = String::from_utf8_lossy(&done.stderr).into_owned();
         let errors: Vec<String> =
             text.lines().filter(|l| l.starts_with("error")).map(str::to_string).collect();
+        // Read without an error, and no list of it is bound to anything.
+        if errors.iter().all(|e| e.ends_with("nothing to judge")) {
+            return Ok(("nothing bound", 0, Vec::new()));
+        }
         return Ok(("rejected", errors.len(), errors.into_iter().take(3).collect()));
     };
     let none = Vec::new();

@@ -70,7 +70,7 @@ pub const PLATFORMS: &[Platform] = &[
     platform!(nftables, "nft", crate::nftables::edits),
     platform!(openwrt, "uci", none),
     platform!(opnsense, "xml", none),
-    platform!(pf, "conf", none),
+    platform!(pf, "conf", crate::pf::edits),
     platform!(routeros, "rsc", crate::routeros::edits),
     platform!(vyos, "vyos", crate::vyos::edits),
 ];

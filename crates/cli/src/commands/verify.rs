@@ -143,7 +143,10 @@ fn configuration(
     };
     let parsed = load::parse(&config);
     output.diagnostics(&parsed.diagnostics)?;
-    if parsed.rules.chains.is_empty() {
+    // On a router that filters nothing unless told so, no rule means that everything passes, which a site's plan can be
+    // held against; elsewhere, and without a site, there is nothing to judge.
+    let open = ["ios", "openwrt", "pf", "routeros", "vyos"].contains(&config.platform.name);
+    if parsed.rules.chains.is_empty() && !(open && args.site.is_some()) {
         return output
             .fail(&Text::new("config-no-rules").arg("name", config.main.first().map_or("", |f| &f.name)));
     }

@@ -6,6 +6,7 @@ mod address;
 mod build;
 mod config;
 mod dhcp;
+mod edit;
 mod entry;
 mod exempt;
 mod inspect;
@@ -17,11 +18,13 @@ mod read;
 mod render;
 mod section;
 mod service;
+mod sheet;
 mod through;
 mod translate;
 mod words;
 mod write;
 
+pub use edit::edits;
 pub use render::render;
 
 use crate::{Input, Parsed, registry};

@@ -56,7 +56,7 @@ struct Writer<'a> {
     lists: BTreeMap<String, Vec<(Place, String)>>,
 }
 
-fn any(family: Family) -> &'static str {
+pub(super) fn any(family: Family) -> &'static str {
     if family == Family::V4 { "any4" } else { "any6" }
 }
 
@@ -66,6 +66,53 @@ fn inbound(interface: &str) -> String {
 
 fn local(interface: &str) -> String {
     format!("tg-box-{interface}")
+}
+
+/// Every address that is no segment's.
+pub(super) fn outside(intent: &Intent, family: Family) -> Ranges {
+    intent.topology.inside(family).complement(family.max_address())
+}
+
+/// The sources that a side can have.
+pub(super) fn possible(intent: &Intent, side: Side, family: Family) -> Ranges {
+    match side {
+        Side::Uplinks => outside(intent, family),
+        Side::Zone(at) => {
+            let zone = intent.topology.zones.get(at);
+            let known = sources(intent).into_iter().find(|(on, of, _, allowed, _)| {
+                *allowed && *of == family && zone.is_some_and(|z| on.contains(&z.interface))
+            });
+            known.map_or_else(|| Ranges::full(family.max_address()), |(_, _, ranges, _, _)| ranges)
+        }
+    }
+}
+
+/// A remark and the entries under it, as they stand behind the name of a list.
+pub(super) fn entry(groups: &mut Groups, permit: &Permit, source: &str, target: &str) -> String {
+    let mut out = format!("remark {}\n", quoted_remark(&permit.comment));
+    match &permit.service {
+        Service::Any => {
+            let _ = writeln!(out, "extended permit ip {source} {target}");
+        }
+        Service::Protocol(protocol) => {
+            let _ = writeln!(out, "extended permit {} {source} {target}", protocol.0);
+        }
+        Service::Icmp(kind) => {
+            let name = if permit.family == Family::V4 { "icmp" } else { "icmp6" };
+            let _ = writeln!(out, "extended permit {name} {source} {target} {kind}");
+        }
+        Service::Ports { protocol, ports, source_port } => {
+            let name = match *protocol {
+                Protocol::TCP => "tcp".to_string(),
+                Protocol::UDP => "udp".to_string(),
+                other => other.0.to_string(),
+            };
+            let from = source_port.map_or(String::new(), |p| format!(" eq {p}"));
+            let ports = groups.ports(&name, ports, &permit.requirement);
+            let _ = writeln!(out, "extended permit {name} {source}{from} {target} {ports}");
+        }
+    }
+    out
 }
 
 impl Writer<'_> {
@@ -154,33 +201,14 @@ impl Writer<'_> {
         self.lists.entry(list).or_default().push((place, line));
     }
 
-    /// Every address that is no segment's.
-    fn outside(&self, family: Family) -> Ranges {
-        self.intent.topology.inside(family).complement(family.max_address())
-    }
-
-    /// The sources that a side can have.
-    fn possible(&self, side: Side, family: Family) -> Ranges {
-        match side {
-            Side::Uplinks => self.outside(family),
-            Side::Zone(at) => {
-                let zone = self.intent.topology.zones.get(at);
-                let known = sources(self.intent).into_iter().find(|(on, of, _, allowed, _)| {
-                    *allowed && *of == family && zone.is_some_and(|z| on.contains(&z.interface))
-                });
-                known.map_or_else(|| Ranges::full(family.max_address()), |(_, _, ranges, _, _)| ranges)
-            }
-        }
-    }
-
     /// Permits through the firewall. A list knows where packets come in; where they leave follows from the
     /// destination, so that every destination says which side it is on.
     fn forward(&mut self, permit: &Permit) {
         let family = permit.family;
-        let possible = self.possible(permit.from, family);
+        let possible = possible(self.intent, permit.from, family);
         let source = permit.source.as_ref().map_or(possible.clone(), |own| own.intersect(&possible));
         let source = self.groups.addresses(family, &source, &permit.requirement);
-        let outside = self.outside(family);
+        let outside = outside(self.intent, family);
         let (place, target) = match &permit.target {
             Target::Any => (Place::Named, self.groups.addresses(family, &outside, "outside")),
             Target::Public => {
@@ -192,7 +220,7 @@ impl Writer<'_> {
             }
             Target::Names(names) => (Place::ByName, self.groups.names(family, names, &permit.requirement)),
         };
-        let entry = self.entry(permit, &source, &target);
+        let entry = entry(&mut self.groups, permit, &source, &target);
         for interface in Permit::interfaces(permit.from, self.intent) {
             let list = inbound(&interface);
             if place == Place::ByName {
@@ -210,45 +238,17 @@ impl Writer<'_> {
         }
     }
 
-    /// A remark and the entries under it.
-    fn entry(&mut self, permit: &Permit, source: &str, target: &str) -> String {
-        let mut out = format!("remark {}\n", quoted_remark(&permit.comment));
-        match &permit.service {
-            Service::Any => {
-                let _ = writeln!(out, "extended permit ip {source} {target}");
-            }
-            Service::Protocol(protocol) => {
-                let _ = writeln!(out, "extended permit {} {source} {target}", protocol.0);
-            }
-            Service::Icmp(kind) => {
-                let name = if permit.family == Family::V4 { "icmp" } else { "icmp6" };
-                let _ = writeln!(out, "extended permit {name} {source} {target} {kind}");
-            }
-            Service::Ports { protocol, ports, source_port } => {
-                let name = match *protocol {
-                    Protocol::TCP => "tcp".to_string(),
-                    Protocol::UDP => "udp".to_string(),
-                    other => other.0.to_string(),
-                };
-                let from = source_port.map_or(String::new(), |p| format!(" eq {p}"));
-                let ports = self.groups.ports(&name, ports, &permit.requirement);
-                let _ = writeln!(out, "extended permit {name} {source}{from} {target} {ports}");
-            }
-        }
-        out
-    }
-
     /// What may reach the device beside its management.
     fn permit_local(&mut self, permit: &Permit) {
         let family = permit.family;
         // Who has no address yet asks from the addresses that can come in there.
-        let source = permit.source.clone().unwrap_or_else(|| self.possible(permit.from, family));
+        let source = permit.source.clone().unwrap_or_else(|| possible(self.intent, permit.from, family));
         let source = self.groups.addresses(family, &source, &permit.requirement);
         let target = match &permit.target {
             Target::Ranges(ranges) => self.groups.addresses(family, ranges, &permit.requirement),
             _ => any(family).to_string(),
         };
-        let entry = self.entry(permit, &source, &target);
+        let entry = entry(&mut self.groups, permit, &source, &target);
         for interface in Permit::interfaces(permit.from, self.intent) {
             self.push(local(&interface), Place::Named, entry.clone());
         }
@@ -262,7 +262,7 @@ impl Writer<'_> {
             let zone = self.intent.topology.zones.iter().position(|z| z.interface == name);
             let side = zone.map_or(Side::Uplinks, Side::Zone);
             if six {
-                let source = self.possible(side, Family::V6);
+                let source = possible(self.intent, side, Family::V6);
                 let source = self.groups.addresses(Family::V6, &source, "neighbours");
                 // Multicast listeners and neighbour discovery (RFC 4861, RFC 3810).
                 let mut lines = String::from("remark neighbour discovery\n");
@@ -272,7 +272,7 @@ impl Writer<'_> {
                 self.push(list.clone(), Place::Named, lines);
             }
             if side == Side::Uplinks {
-                let outside = self.outside(Family::V4);
+                let outside = outside(self.intent, Family::V4);
                 let source = self.groups.addresses(Family::V4, &outside, "outside");
                 let mut lines = String::from("remark leases of the uplink\n");
                 let _ = writeln!(lines, "extended permit udp {source} eq 67 any4 eq 68");

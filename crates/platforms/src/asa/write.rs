@@ -1,7 +1,7 @@
 //! Objects and groups of a written configuration, and words that nothing can break out of.
 
 use crate::nftables::slug;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use tillgate_model::{Family, Ranges, address_from_bits, range_to_prefixes};
 
@@ -43,9 +43,16 @@ pub struct Groups {
     /// In the order in which they were asked for: one may refer to those before it.
     order: Vec<(String, Vec<String>)>,
     used: BTreeMap<String, usize>,
+    /// Names that something else has.
+    taken: BTreeSet<String>,
 }
 
 impl Groups {
+    /// Beside what has these names.
+    pub fn beside(taken: BTreeSet<String>) -> Self {
+        Groups { taken, ..Groups::default() }
+    }
+
     /// Every block, groups emptied first so that none keeps what it held before.
     pub fn text(&self) -> String {
         let mut out = String::new();
@@ -55,6 +62,12 @@ impl Groups {
                 let _ = writeln!(out, "no object-group {kind} {name}");
             }
         }
+        out + &self.definitions()
+    }
+
+    /// Every block.
+    pub fn definitions(&self) -> String {
+        let mut out = String::new();
         for key in &self.order {
             let Some(name) = self.blocks.get(key) else { continue };
             let (kind, rest) = opening(&key.0);
@@ -75,8 +88,13 @@ impl Groups {
         let wish: String = slug(wish).chars().take(40).map(|c| if c == '_' { '-' } else { c }).collect();
         let base = format!("tg-{wish}");
         let count = self.used.entry(base.clone()).or_insert(0);
-        *count += 1;
-        let name = if *count == 1 { base } else { format!("{base}-{count}") };
+        let name = loop {
+            *count += 1;
+            let name = if *count == 1 { base.clone() } else { format!("{base}-{count}") };
+            if !self.taken.contains(&name) {
+                break name;
+            }
+        };
         self.blocks.insert(key.clone(), name.clone());
         self.order.push(key);
         name

@@ -48,11 +48,16 @@ impl Addresses {
                     }
                 }
                 None => {
-                    let known = networks.addresses(text).filter(|_| !text.is_empty()).ok_or(*word)?;
+                    let name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+                    let named = !text.is_empty() && text.chars().all(name);
+                    let known = networks.addresses(text).filter(|_| named).ok_or(*word)?;
                     for family in Family::BOTH {
                         let subnets = of_family(&known.subnets, family);
-                        if !subnets.is_empty() {
+                        if let Some(lowest) = subnets.first() {
                             out.add(family, negate, &subnets);
+                            if let Some(first) = out.first.get_mut(family as usize) {
+                                first.get_or_insert((lowest, lowest));
+                            }
                         }
                     }
                     if known.open.contains(&true) {
@@ -240,12 +245,9 @@ impl Packets {
             }
         }
         if protocols.icmp6 {
-            // Bound to the other family, the protocol alone is left out.
-            if let Ok(families) = self.families(Some(Family::V6), [false; 2])
-                && given != Some(Family::V4)
-            {
-                families.into_iter().for_each(|family| self.icmp(family, &mut out));
-            }
+            // It is IPv6 whatever the rule says of its family; where it cannot be, this protocol alone is left out.
+            let families = self.families(Some(Family::V6), [false; 2]).unwrap_or_default();
+            families.into_iter().for_each(|family| self.icmp(family, &mut out));
         }
         Ok(out)
     }

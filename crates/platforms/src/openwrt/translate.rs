@@ -96,10 +96,7 @@ impl Builder<'_> {
     }
 
     fn accept_rewritten(&mut self, zone: usize, tag: u16, span: &Span) {
-        let list = self.rewritten.entry(zone).or_default();
-        if !list.last().is_some_and(|(known, _)| *known == tag) {
-            list.push((tag, span.clone()));
-        }
+        self.rewritten.entry(zone).or_default().entry(tag).or_insert_with(|| span.clone());
     }
 
     /// The zone whose networks hold an address, as far as they are known.
