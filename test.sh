@@ -10,12 +10,14 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 missing=""
-for pair in nft:nftables iptables:iptables ipset:ipset ip:iproute2 conntrack:conntrack sysctl:procps dnsmasq:dnsmasq-base chronyd:chrony cc:gcc; do
+for pair in nft:nftables iptables:iptables ipset:ipset ip:iproute2 conntrack:conntrack sysctl:procps dnsmasq:dnsmasq-base chronyd:chrony kea-dhcp4:kea-dhcp4-server dhcpd:isc-dhcp-server cc:gcc; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
 done
 if [ -n "$missing" ]; then
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
+    # The servers are checked, not run: nothing is started that was not running before.
+    export RUNLEVEL=1
     # shellcheck disable=SC2086
     apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use tillgate_catalog::Library;
 use tillgate_estate::Estate;
 use tillgate_model::{SourceFile, Text};
-use tillgate_platforms::{IncludeError, Includes, Input, LARGEST, PLATFORMS, Parsed, Platform, is_companion, recognise};
+use tillgate_platforms::{
+    IncludeError, Includes, Input, LARGEST, PLATFORMS, Parsed, Platform, is_companion, recognise,
+};
 
 /// Reads a text file, or standard input for `-`. What is not text is refused.
 pub fn text_file(path: &Path, input: &mut dyn Read, output: &mut Output<'_>) -> Result<Arc<SourceFile>> {

@@ -63,7 +63,7 @@ macro_rules! platform {
 
 /// All platforms.
 pub const PLATFORMS: &[Platform] = &[
-    platform!(asa, "cfg", none),
+    platform!(asa, "cfg", crate::asa::edits),
     platform!(fortios, "conf", crate::fortios::edits),
     platform!(ios, "cfg", none),
     platform!(iptables, "rules", crate::iptables::edits),

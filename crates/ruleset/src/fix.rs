@@ -2,7 +2,7 @@
 //! memory, read back and judged again. Only a change that mends, breaks nothing and opens nothing is handed out.
 
 use crate::rules::RuleSet;
-use crate::trace::trace;
+use crate::trace::{Effect, Step, trace};
 use crate::verify::verify;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -101,7 +101,7 @@ pub fn mend(
         for edits in editor.edits(&judged.rules, &proposal) {
             let tried = attempt(judged, edits, intent, editor, tries)?;
             let Some(mended) = tried else { continue };
-            if better(judged, &mended, finding, intent, closes(&proposal)) {
+            if better(judged, &mended, finding, intent, closes(&proposal) && !opens(finding.id)) {
                 return Some(mended);
             }
             if let Repair::Remove(_) = proposal {
@@ -284,6 +284,16 @@ fn closes(change: &Repair<'_>) -> bool {
     }
 }
 
+/// Whether what mends a finding lets more through: then whatever shows up beside it was let in by it.
+fn opens(id: FindingId) -> bool {
+    matches!(id, FindingId::FlowBlocked | FindingId::FlowPartlyBlocked | FindingId::ReplyNotPermitted)
+}
+
+/// Whether a finding is about its subject, and its line only shows by what.
+fn by_line(id: FindingId) -> bool {
+    opens(id) || id == FindingId::AntiSpoofingMissing
+}
+
 /// The needed flows with the same trouble by the same line: one rule mends them all.
 fn alike<'a>(finding: &Finding, findings: &[Finding], intent: &'a Intent) -> Vec<&'a Flow> {
     let same = findings.iter().filter(|f| {
@@ -398,21 +408,15 @@ fn better(before: &Judged, mended: &Mended, finding: &Finding, intent: &Intent, 
     }
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let written: Vec<String> = mended.edits.iter().map(|e| words(&e.text)).collect();
-    // The same trouble, shown by another line now.
-    let moved = |(id, proof, subject, _): &Key| {
-        let by_line = matches!(
-            id,
-            FindingId::FlowBlocked
-                | FindingId::FlowPartlyBlocked
-                | FindingId::ReplyNotPermitted
-                | FindingId::AntiSpoofingMissing
-        );
-        let sum = |list: &BTreeMap<Key, usize>| -> usize {
-            let same = list.iter().filter(|((i, p, s, _), _)| i == id && p == proof && s == subject);
-            same.map(|(_, n)| n).sum()
-        };
-        by_line && sum(&new) <= sum(&old)
+    let sum = |list: &BTreeMap<Key, usize>, (id, proof, subject, _): &Key| -> usize {
+        let same = list.iter().filter(|((i, p, s, _), _)| i == id && p == proof && s == subject);
+        same.map(|(_, n)| n).sum()
     };
+    // The same trouble by another line is neither mended nor new.
+    if by_line(finding.id) && sum(&new, &target) >= sum(&old, &target) {
+        return false;
+    }
+    let moved = |key: &Key| by_line(key.0) && sum(&new, key) <= sum(&old, key);
     let harmless = |key: &Key| {
         let own = || !key.3.is_empty() && written.iter().any(|text| stands_in(&key.3, text));
         key.0 == FindingId::ObjectUnused || (closing && uncovered(key.0) && !own()) || moved(key)
@@ -482,7 +486,10 @@ fn internet_by(rules: &RuleSet, intent: &Intent, line: &Span) -> Vec<usize> {
             && intent.topology.uplinks.iter().any(|uplink| {
                 samples(intent, *zone, uplink).iter().any(|packet| {
                     let trace = trace(rules, Some(&intent.topology), packet, None);
-                    trace.decision == Decision::Permit && trace.decided_by.as_ref() == Some(line)
+                    // Where a packet is judged twice, coming in and going out, both rules let it through.
+                    let lets = |s: &Step| s.certain && s.effect == Effect::Accept && s.span == *line;
+                    trace.decision == Decision::Permit
+                        && (trace.decided_by.as_ref() == Some(line) || trace.steps.iter().any(lets))
                 })
             })
     };

@@ -1,21 +1,20 @@
 //! Repairs written into somebody's ASA configuration.
 
-use super::config::{ListKind, Point};
+use super::config::Point;
+use super::grant::Grant;
 use super::lines::Line;
 use super::nat;
-use super::render::{any, entry, outside, possible};
 use super::sheet::{Objects, Sheet, files, same};
-use super::write::masked;
 use crate::edit::{Desk, after_line, insert, permissions, remove, whole_lines};
-use crate::permits::{Permit, Service, Target, public, sources};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::permits::sources;
+use std::collections::BTreeSet;
 use std::fmt::Write;
-use tillgate_intent::{Intent, Side};
-use tillgate_model::{Family, Protocol, Ranges, Span, address_from_bits};
+use tillgate_intent::Intent;
+use tillgate_model::{Family, Ranges, Span};
 use tillgate_ruleset::{Edit, Repair, What};
 
 /// What ends a list.
-const DENY_ALL: &str = "extended deny ip any any log\n";
+pub(super) const DENY_ALL: &str = "extended deny ip any any log\n";
 
 /// Ways to write a repair, smallest first.
 pub fn edits(desk: &Desk<'_>, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
@@ -58,6 +57,10 @@ fn removed(desk: &Desk<'_>, sheet: &Sheet<'_>, span: &Span) -> Vec<Vec<Edit>> {
         }];
     }
     if let Some((list, at)) = sheet.entry(span) {
+        // Its end is no rule that stands in the way of others.
+        if sheet.ends(list, at) {
+            return Vec::new();
+        }
         return vec![without_entry(sheet, list, at)];
     }
     if let Some(interface) = by_level(sheet, span) {
@@ -87,10 +90,8 @@ fn removed(desk: &Desk<'_>, sheet: &Sheet<'_>, span: &Span) -> Vec<Vec<Edit>> {
             let Some(name) = own.and_then(|i| i.active()) else { return Vec::new() };
             let put =
                 |text: String| sheet.behind(ICMP_LINES).map(|at| vec![insert(at, text)]).unwrap_or_default();
-            vec![
-                put(format!("icmp deny any echo {name}\nicmp permit any {name}\n")),
-                put(format!("icmp permit any unreachable {name}\nicmp deny any {name}\n")),
-            ]
+            let (four, six) = (format!("icmp deny any {name}\n"), format!("ipv6 icmp deny any {name}\n"));
+            vec![put(four.clone()), put(six.clone()), put(four + &six)]
         }
         "nat" | "ssh" | "telnet" | "http" | "dhcpd" | "dhcprelay" | "crypto" | "snmp-server" | "enable"
         | "ip" => {
@@ -106,7 +107,7 @@ const ICMP_LINES: &[&str] =
 
 /// Takes an entry away with its remarks. A list without entries is none: where another list takes over it is
 /// applied no longer, elsewhere it denies all.
-fn without_entry(sheet: &Sheet<'_>, list: &str, at: usize) -> Vec<Edit> {
+pub(super) fn without_entry(sheet: &Sheet<'_>, list: &str, at: usize) -> Vec<Edit> {
     let lines = sheet.with_remarks(list, at);
     let points = sheet.points(list);
     let families = Family::BOTH.iter().all(|f| sheet.global(*f).is_some());
@@ -136,7 +137,7 @@ fn without_object_nat(sheet: &Sheet<'_>, row: usize) -> Vec<Edit> {
 }
 
 /// The interface whose security level stands at a place.
-fn by_level(sheet: &Sheet<'_>, span: &Span) -> Option<String> {
+pub(super) fn by_level(sheet: &Sheet<'_>, span: &Span) -> Option<String> {
     let mut active = sheet.config.interfaces.iter().filter(|i| i.active().is_some());
     let found = active.find(|i| same(&i.level_span(), span))?;
     found.active().map(str::to_string)
@@ -173,8 +174,22 @@ fn logged(sheet: &Sheet<'_>, span: &Span) -> Vec<Vec<Edit>> {
     }
     let level = |level: &str| settings(sheet, level);
     let both: Vec<Edit> = own.iter().cloned().chain(level("informational")).collect();
-    vec![own, level("informational"), both, level("debugging")]
+    // What no list denies at the device itself is told at the last level.
+    let mut refused = level("informational");
+    if !sheet.config.logging.messages.contains_key(&710_005)
+        && let Some(at) = sheet.behind(LOG_LINES)
+    {
+        let text = "logging message 710005 level informational\n".to_string();
+        match refused.iter_mut().find(|e| same(&e.span, &at)) {
+            Some(edit) => edit.text.push_str(&text),
+            None => refused.push(insert(at.clone(), on_new_line(&at, text))),
+        }
+    }
+    vec![own, level("informational"), both, refused]
 }
+
+/// Lines that new ones about the log stand behind.
+const LOG_LINES: &[&str] = &["logging", "access-list", "object-group", "object", "interface"];
 
 /// Messages are written, up to a level.
 fn settings(sheet: &Sheet<'_>, level: &str) -> Vec<Edit> {
@@ -195,7 +210,7 @@ fn settings(sheet: &Sheet<'_>, level: &str) -> Vec<Edit> {
         }
     }
     if !text.is_empty()
-        && let Some(at) = sheet.behind(&["logging", "access-list", "object-group", "object", "interface"])
+        && let Some(at) = sheet.behind(LOG_LINES)
     {
         out.push(insert(at.clone(), on_new_line(&at, text)));
     }
@@ -203,7 +218,7 @@ fn settings(sheet: &Sheet<'_>, level: &str) -> Vec<Edit> {
 }
 
 /// Text behind a line: at the end of a file that ends within one, on a line of its own.
-fn on_new_line(place: &Span, text: String) -> String {
+pub(super) fn on_new_line(place: &Span, text: String) -> String {
     let ends = place
         .file
         .text
@@ -293,7 +308,7 @@ fn masquerade(intent: &Intent, sheet: &Sheet<'_>) -> Vec<Edit> {
 }
 
 /// Edits with the new objects they need, before the first of them.
-fn with_objects(sheet: &Sheet<'_>, objects: &Objects, mut edits: Vec<Edit>) -> Vec<Edit> {
+pub(super) fn with_objects(sheet: &Sheet<'_>, objects: &Objects, mut edits: Vec<Edit>) -> Vec<Edit> {
     let text = objects.groups.definitions();
     let first = edits.iter().map(|e| &e.span).min_by_key(|s| s.start);
     if let Some(first) = first.filter(|_| !text.is_empty()) {
@@ -304,218 +319,4 @@ fn with_objects(sheet: &Sheet<'_>, objects: &Objects, mut edits: Vec<Edit>) -> V
         }
     }
     edits
-}
-
-/// Permissions on their way into lists.
-struct Grant<'g, 'a> {
-    intent: &'g Intent,
-    sheet: &'g Sheet<'a>,
-    objects: Objects,
-    /// Whether destinations on the internet are written out.
-    exact: bool,
-}
-
-impl<'g, 'a> Grant<'g, 'a> {
-    fn of(intent: &'g Intent, sheet: &'g Sheet<'a>, exact: bool) -> Self {
-        Grant { intent, sheet, objects: sheet.objects(), exact }
-    }
-
-    /// Permissions at a place.
-    fn edits(mut self, at: &Span, instead: bool, local: &[Permit], forward: &[Permit]) -> Vec<Edit> {
-        let here = self.sheet.entry(at);
-        let mut lists: BTreeMap<&'a str, String> = BTreeMap::new();
-        let mut fresh: BTreeMap<String, String> = BTreeMap::new();
-        let mut lines: BTreeSet<String> = BTreeSet::new();
-        if let Some(interface) = by_level(self.sheet, at).filter(|_| instead) {
-            fresh.entry(interface).or_default();
-        }
-        for permit in forward {
-            let body = self.through(permit);
-            for interface in Permit::interfaces(permit.from, self.intent) {
-                match self.list(here.map(|(list, _)| list), &interface, permit) {
-                    Some(list) => add(lists.entry(list).or_default(), &body),
-                    None => add(fresh.entry(interface).or_default(), &body),
-                }
-            }
-        }
-        for permit in local {
-            if permit.requirement == "management" {
-                lines.extend(self.management(permit));
-                continue;
-            }
-            let body = self.to_device(permit);
-            for interface in Permit::interfaces(permit.from, self.intent) {
-                match self.sheet.list(&interface, Point::ControlPlane, permit.family) {
-                    Some(list) => add(lists.entry(list).or_default(), &body),
-                    None => lines.extend(icmp_lines(permit, &interface)),
-                }
-            }
-        }
-        if lists.is_empty() && fresh.is_empty() && lines.is_empty() {
-            return Vec::new();
-        }
-        let mut out = Vec::new();
-        let mut replaced = false;
-        for (list, bodies) in lists {
-            let text = self.sheet.lines(list, &bodies);
-            match here.filter(|(name, _)| *name == list) {
-                Some((_, place)) if instead => {
-                    out.extend(self.sheet.replace(&self.sheet.with_remarks(list, place), text));
-                    replaced = true;
-                }
-                Some((_, place)) => out.extend(self.sheet.before(list, place).map(|at| insert(at, text))),
-                None => {
-                    let last = self.sheet.config.lists.get(list).and_then(|l| l.lines.last());
-                    out.extend(last.map(|last| insert(after_line(last), on_new_line(last, text))));
-                }
-            }
-        }
-        if let Some((list, place)) = here.filter(|_| instead && !replaced) {
-            out.extend(without_entry(self.sheet, list, place));
-        }
-        for (interface, bodies) in &fresh {
-            out.extend(self.fresh(interface, bodies));
-        }
-        for line in lines {
-            let word = line.split(' ').next().unwrap_or("");
-            // The first line that fits decides about ICMP.
-            let place = match at.text().starts_with(word) && word == "icmp" {
-                true => Some(crate::edit::before_line(at)),
-                false => self.sheet.behind(&[word, "access-group", "access-list", "interface"]),
-            };
-            let line = format!("{line}\n");
-            if let Some(place) = place {
-                match out.iter_mut().find(|e| same(&e.span, &place)) {
-                    Some(edit) => edit.text.push_str(&line),
-                    None => out.push(insert(place.clone(), on_new_line(&place, line))),
-                }
-            }
-        }
-        with_objects(self.sheet, &self.objects, out)
-    }
-
-    /// The list that decides about a permission: the one of the place if it sees it, else that of its interface.
-    fn list(&self, here: Option<&'a str>, interface: &str, permit: &Permit) -> Option<&'a str> {
-        let own = self.sheet.list(interface, Point::In, permit.family);
-        if let (Some(here), Some(to)) = (here, permit.to) {
-            let leaves = Permit::interfaces(to, self.intent);
-            let out = |name: &String| self.sheet.list(name, Point::Out, permit.family) == Some(here);
-            if own != Some(here) && leaves.iter().any(out) {
-                return Some(here);
-            }
-        }
-        own.or_else(|| self.sheet.global(permit.family))
-    }
-
-    /// The entries of a permission through the device, behind the name of a list.
-    fn through(&mut self, permit: &Permit) -> String {
-        let family = permit.family;
-        let source = match (&permit.source, permit.from) {
-            (Some(own), _) => self.objects.addresses(family, own, &permit.requirement),
-            (None, Side::Uplinks) if !self.exact => any(family).to_string(),
-            (None, side) => {
-                let own = possible(self.intent, side, family);
-                self.objects.addresses(family, &own, &permit.requirement)
-            }
-        };
-        let target = match &permit.target {
-            Target::Ranges(ranges) => self.objects.addresses(family, ranges, &permit.requirement),
-            Target::Names(names) => self.objects.names(family, names, &permit.requirement),
-            Target::Any | Target::Public if !self.exact => any(family).to_string(),
-            Target::Any => self.objects.addresses(family, &outside(self.intent, family), "outside"),
-            Target::Public => self.objects.addresses(family, &public(self.intent, family), "internet"),
-        };
-        entry(&mut self.objects.groups, permit, &source, &target)
-    }
-
-    /// The entries of a permission to the device.
-    fn to_device(&mut self, permit: &Permit) -> String {
-        let family = permit.family;
-        let source = permit.source.clone().unwrap_or_else(|| possible(self.intent, permit.from, family));
-        let source = self.objects.addresses(family, &source, &permit.requirement);
-        let target = match &permit.target {
-            Target::Ranges(ranges) => self.objects.addresses(family, ranges, &permit.requirement),
-            _ => any(family).to_string(),
-        };
-        entry(&mut self.objects.groups, permit, &source, &target)
-    }
-
-    /// The lines that let people manage the device.
-    fn management(&self, permit: &Permit) -> Vec<String> {
-        let Service::Ports { protocol: Protocol::TCP, ports, .. } = &permit.service else {
-            return Vec::new();
-        };
-        let source = permit.source.clone().unwrap_or_else(|| Ranges::full(permit.family.max_address()));
-        let mut out = Vec::new();
-        for port in ports.as_slice().iter().flat_map(|(lo, hi)| (*lo..=*hi).take(16)) {
-            let word = match port {
-                22 => "ssh",
-                23 => "telnet",
-                _ => "http",
-            };
-            if word == "http" && self.sheet.config.http.is_none() {
-                let port = if port == 443 { String::new() } else { format!(" {port}") };
-                out.push(format!("http server enable{port}"));
-            }
-            for interface in Permit::interfaces(permit.from, self.intent) {
-                let networks = masked(permit.family, &source);
-                out.extend(networks.iter().map(|network| format!("{word} {network} {interface}")));
-            }
-        }
-        out
-    }
-
-    /// A list of its own for an interface that had none and now denies everything.
-    fn closed(self, interface: &str) -> Vec<Edit> {
-        self.fresh(interface, "")
-    }
-
-    fn fresh(&self, interface: &str, bodies: &str) -> Vec<Edit> {
-        let taken = self.sheet.taken();
-        let wish = format!("{interface}_access_in");
-        let numbered = (2..1000).map(|n| format!("{wish}_{n}"));
-        let Some(name) = std::iter::once(wish.clone()).chain(numbered).find(|n| !taken.contains(n)) else {
-            return Vec::new();
-        };
-        let mut text = self.sheet.lines(&name, bodies) + &self.sheet.lines(&name, DENY_ALL);
-        let six = self.sheet.config.lists.values().any(|l| l.kind == ListKind::Six);
-        // Before 9.0 a list is of one family; the other one keeps going by its levels.
-        if self.sheet.config.old() && six {
-            return Vec::new();
-        }
-        let group = format!("access-group {name} in interface {interface}\n");
-        let place = self.sheet.behind(&["access-list", "object-group", "object", "interface"]);
-        let applied =
-            self.sheet.behind(&["access-group", "nat", "access-list", "object-group", "object", "interface"]);
-        let (Some(place), Some(applied)) = (place, applied) else { return Vec::new() };
-        if applied.start <= place.start {
-            text.push_str(&group);
-            return vec![insert(place.clone(), on_new_line(&place, text))];
-        }
-        vec![
-            insert(place.clone(), on_new_line(&place, text)),
-            insert(applied.clone(), on_new_line(&applied, group)),
-        ]
-    }
-}
-
-/// Entries are said once.
-fn add(bodies: &mut String, body: &str) {
-    if !bodies.contains(body) {
-        bodies.push_str(body);
-    }
-}
-
-/// A permission of ICMP to the device, where no list is in its way.
-fn icmp_lines(permit: &Permit, interface: &str) -> Vec<String> {
-    let Service::Icmp(kind) = permit.service else { return Vec::new() };
-    let family = permit.family;
-    let source = permit.source.clone().unwrap_or_else(|| Ranges::full(family.max_address()));
-    let word = if family == Family::V4 { "icmp" } else { "ipv6 icmp" };
-    let one = |(lo, hi): &(u128, u128)| match lo == hi {
-        true => vec![format!("host {}", address_from_bits(family, *lo))],
-        false => masked(family, &Ranges::span(*lo, *hi)),
-    };
-    let sources = source.as_slice().iter().flat_map(one);
-    sources.map(|source| format!("{word} permit {source} {kind} {interface}")).collect()
 }

@@ -9,6 +9,7 @@ mod dhcp;
 mod edit;
 mod entry;
 mod exempt;
+mod grant;
 mod inspect;
 mod lines;
 mod lists;

@@ -118,7 +118,7 @@ impl<'a> Sheet<'a> {
 
     /// The list an entry stands in, and its place among the lines there.
     pub fn entry(&self, span: &Span) -> Option<(&'a str, usize)> {
-        let place = |lines: &[Span]| lines.iter().position(|line| same(line, span));
+        let place = |lines: &[Span]| lines.iter().position(|line| same(line, span) && !is_remark(line));
         self.config.lists.iter().find_map(|(name, list)| Some((*name, place(&list.lines)?)))
     }
 
@@ -170,6 +170,39 @@ impl<'a> Sheet<'a> {
     pub fn only(&self, list: &str, at: usize) -> bool {
         let lines = self.config.lists.get(list).map(|l| l.lines.as_slice()).unwrap_or_default();
         lines.iter().enumerate().all(|(other, line)| other == at || is_remark(line))
+    }
+
+    /// Whether an entry is the denial of everything that ends its list; what it denies would be denied without it,
+    /// or pass.
+    pub fn ends(&self, list: &str, at: usize) -> bool {
+        let lines = self.config.lists.get(list).map(|l| l.lines.as_slice()).unwrap_or_default();
+        let everything = |span: &Span| {
+            let line = Line::again(span);
+            let at = (0..line.words.len()).find(|at| line.is(*at, "deny")).unwrap_or(0);
+            let any = |at: usize| ["any", "any4", "any6"].iter().any(|word| line.is(at, word));
+            let off = line.words.last().is_some_and(|(_, word)| word.eq_ignore_ascii_case("inactive"));
+            at > 0 && line.is(at + 1, "ip") && any(at + 2) && any(at + 3) && !off && !is_remark(span)
+        };
+        let alone = !lines.iter().take(at).any(everything);
+        alone && lines.get(at).is_some_and(everything) && lines.iter().skip(at + 1).all(is_remark)
+    }
+
+    /// What of a permission's lines a list does not say yet before an entry.
+    pub fn missing(&self, list: &str, until: Option<usize>, bodies: &str) -> String {
+        let lines = self.config.lists.get(list).map(|l| l.lines.as_slice()).unwrap_or_default();
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let known: BTreeSet<String> =
+            lines.iter().take(until.unwrap_or(lines.len())).map(|line| words(line.text())).collect();
+        let mut out = String::new();
+        let mut remark = "";
+        for body in bodies.lines() {
+            if body.starts_with("remark ") {
+                remark = body;
+            } else if !known.contains(&words(&self.lines(list, body))) {
+                out.push_str(&format!("{remark}\n{body}\n"));
+            }
+        }
+        out
     }
 
     /// The lines of a list as they are written behind its name.
@@ -228,11 +261,15 @@ impl<'a> Sheet<'a> {
         out
     }
 
-    /// Names of lists, objects and groups.
+    /// Names of lists, objects and groups, and whatever else is named.
     pub fn taken(&self) -> BTreeSet<String> {
         let config = &self.config;
         let lists = config.lists.keys().chain(config.networks.keys()).chain(config.services.keys());
-        lists.chain(config.groups.keys()).chain(config.mentioned.iter()).map(|n| n.to_string()).collect()
+        // A script may take names back before it defines them.
+        let back = self.rows.iter().filter(|row| row.is(0, "no") || row.is(0, "clear"));
+        let back = back.flat_map(|row| row.words.iter().map(|(_, word)| word));
+        let names = lists.chain(config.groups.keys()).chain(config.mentioned.iter()).chain(back);
+        names.map(|name| name.to_string()).collect()
     }
 
     /// Objects and groups, by what they stand for.
@@ -297,5 +334,23 @@ impl Objects {
             Some((_, name)) => name.to_string(),
             None => self.groups.translated(family, ranges, wish),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_remarks_and_what_is_said_already() {
+        let text = "access-list A remark web\naccess-list A extended permit tcp any any eq www\naccess-list A remark end\naccess-list A extended deny ip any any log\naccess-list B permit udp any any\naccess-list B deny ip any any inactive\n";
+        let files = [SourceFile::new("t", text)];
+        let sheet = Sheet::of(&files);
+        assert!(sheet.ends("A", 3) && !sheet.ends("A", 1) && !sheet.ends("B", 1));
+        let shown: Vec<String> = sheet.with_remarks("A", 1).iter().map(Span::one_line).collect();
+        assert_eq!(shown, ["access-list A remark web", "access-list A extended permit tcp any any eq www"]);
+        let wanted = "remark web\nextended permit tcp any any eq www\nremark time\nextended permit udp any any eq 123\n";
+        assert_eq!(sheet.missing("A", Some(3), wanted), "remark time\nextended permit udp any any eq 123\n");
+        assert_eq!(sheet.row(&sheet.rows[4].span), Some(4));
     }
 }

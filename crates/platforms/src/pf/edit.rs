@@ -74,8 +74,7 @@ pub fn removal(sheet: &Sheet<'_>, span: &Span) -> Option<Edit> {
     }
     let known = sheet.at(span).is_some()
         || config.nats.iter().any(|nat| nat.raw.span == *span)
-        || config.tables.values().any(|table| table.span.as_ref() == Some(span))
-        || config.macros.values().any(|m| m.span == *span);
+        || sheet.desk.rules.facts.iter().any(|fact| fact.span == *span);
     known.then(|| sheet.remove(span))
 }
 
@@ -98,6 +97,7 @@ fn closings(sheet: &Sheet<'_>, list: &[Closing]) -> Vec<Vec<Edit>> {
     let one = |closing: &Closing| {
         let mut draft = Draft::new(sheet);
         draft.write(&first, closing.text);
+        draft.write(&first, &sheet.neighbours(None));
         draft.finish()
     };
     list.iter().map(one).collect()

@@ -3,11 +3,11 @@
 //! A rule for what comes in does not know the way out: it says so by the tag of the file's own rules going out, or
 //! leaves out the site's own addresses. Whether a rule going out is needed as well, is tried.
 
-use super::edit::{Closing, removal};
+use super::edit::{CLOSINGS, removal};
 use super::place::{Draft, Sheet, Spot};
 use super::render::{remark, service, word};
 use crate::edit::{permissions, whole_lines};
-use crate::permits::{Permit, Service, Target};
+use crate::permits::{Permit, Service, Target, sources};
 use std::fmt::Write;
 use tillgate_intent::{Flow, Side};
 use tillgate_model::{Family, Ranges, Span};
@@ -29,9 +29,31 @@ enum Outward {
 enum Where<'a> {
     /// Beside a denial, or a rule of their own kind.
     Beside(&'a Spot),
-    /// At one place.
+    /// At one place, `quick` or not.
     At(&'a Span, bool),
+    /// Before the rules that send packets of an interface elsewhere.
+    Ahead(&'a Spot),
 }
+
+/// One way to say permissions.
+#[derive(Clone, Copy)]
+struct Way {
+    /// Whether rules for what comes in are written.
+    inward: bool,
+    outward: Outward,
+    /// What is for the internet is not for the firewall's own addresses there.
+    guarded: bool,
+}
+
+impl Way {
+    /// With rules for what comes in, and those going out; the second time guarded.
+    fn both(outward: Outward) -> [Way; 2] {
+        [false, true].map(|guarded| Way { inward: true, outward, guarded })
+    }
+}
+
+/// Rules for what goes out, and nothing else.
+const GOING_OUT: Way = Way { inward: false, outward: Outward::Rules, guarded: false };
 
 /// Permissions of flows, and of segments that may use the internet.
 pub fn permit(
@@ -65,19 +87,27 @@ impl Grant<'_> {
     /// Takes the packets from a denial.
     fn beside(&self, denial: &Spot) -> Vec<Vec<Edit>> {
         use Outward::{Nothing, Rules};
-        let ways: &[(bool, Outward)] = match denial.raw.ways {
-            (true, false) => &[(true, Nothing), (true, Rules)],
-            (false, true) => &[(false, Rules), (true, Rules)],
-            _ => &[(true, Nothing), (true, Rules), (false, Rules)],
-        };
-        let mut out: Vec<Vec<Edit>> = ways
-            .iter()
-            .map(|(inward, outward)| self.draft(Where::Beside(denial), *inward, *outward))
-            .collect();
+        let mut ways: Vec<Way> = Vec::new();
+        match denial.raw.ways {
+            (false, true) => ways.push(GOING_OUT),
+            _ => ways.extend(Way::both(Nothing)),
+        }
+        ways.extend(Way::both(Rules));
+        if denial.raw.ways == (true, true) {
+            ways.push(GOING_OUT);
+        }
+        let mut out = Vec::new();
+        // Let in by a rule that says another way out, or none.
+        let mut sides =
+            self.forward.iter().filter_map(|p| p.to).map(|to| Permit::interfaces(to, self.sheet.desk.intent));
+        if denial.raw.ways == (false, true) && sides.all(|on| self.sheet.tag(&on).is_some()) {
+            out.extend(Way::both(Nothing).map(|way| self.draft(Where::Ahead(denial), way)));
+        }
+        out.extend(ways.iter().map(|way| self.draft(Where::Beside(denial), *way)));
         // Something else stands in the way: before everything.
         if let Some(first) = self.sheet.first() {
-            out.push(self.draft(Where::At(&first, true), true, Nothing));
-            out.push(self.draft(Where::At(&first, true), true, Rules));
+            let front = [Nothing, Rules].into_iter().flat_map(Way::both);
+            out.extend(front.map(|way| self.draft(Where::At(&first, true), way)));
         }
         out
     }
@@ -86,95 +116,142 @@ impl Grant<'_> {
     fn replaced(&self, spot: &Spot) -> Vec<Vec<Edit>> {
         use Outward::{All, Nothing, Rules};
         let place = whole_lines(&spot.raw.span);
-        let there = Where::At(&place, spot.raw.quick);
-        match spot.raw.ways {
-            (true, true) => vec![self.draft(there, true, All), self.draft(there, true, Rules)],
+        let ways: Vec<Way> = match spot.raw.ways {
+            (true, true) => [All, Rules].into_iter().flat_map(Way::both).collect(),
             // What it lets out came in by default.
-            (false, true) if self.sheet.denial(false).is_none() => self.closed(),
-            (false, true) => vec![self.draft(there, false, Rules), self.draft(there, true, Rules)],
-            _ => vec![self.draft(there, true, Nothing), self.draft(there, true, Rules)],
+            (false, true) if self.sheet.denial(false).is_none() => return self.closed(),
+            (false, true) => [GOING_OUT].into_iter().chain(Way::both(Rules)).collect(),
+            _ => [Nothing, Rules].into_iter().flat_map(Way::both).collect(),
+        };
+        let there = Where::At(&place, spot.raw.quick);
+        let mut out: Vec<Vec<Edit>> = ways.into_iter().map(|way| self.draft(there, way)).collect();
+        if spot.sees(false) {
+            out.extend(self.after_removal(&spot.raw.span));
         }
+        out
     }
 
     /// With a denial of everything else.
     fn closed(&self) -> Vec<Vec<Edit>> {
         let Some(place) = self.sheet.first() else { return Vec::new() };
-        let one = |closing: &Closing| {
-            let mut draft = Draft::new(self.sheet);
-            draft.write(&place, closing.text);
-            let outward = if closing.out { Outward::Nothing } else { Outward::Rules };
-            self.write(&mut draft, Where::At(&place, false), true, outward);
-            draft.finish()
-        };
-        super::edit::CLOSINGS.iter().map(one).collect()
+        let mut out = Vec::new();
+        for closing in CLOSINGS {
+            for way in Way::both(if closing.out { Outward::Nothing } else { Outward::Rules }) {
+                let mut draft = Draft::new(self.sheet);
+                draft.write(&place, closing.text);
+                draft.write(&place, &self.sheet.neighbours(None));
+                self.write(&mut draft, Where::At(&place, false), way);
+                out.push(draft.finish());
+            }
+        }
+        out
     }
 
-    /// What is no filter rule goes, and the permissions stand beside the denial of everything else.
+    /// Something goes, and the permissions stand beside the denial of everything else.
     fn after_removal(&self, at: &Span) -> Vec<Vec<Edit>> {
         let (Some(edit), Some(denial)) = (removal(self.sheet, at), self.sheet.denial(false)) else {
             return Vec::new();
         };
-        let one = |outward| {
+        let one = |way| {
             let mut draft = Draft::new(self.sheet);
+            draft.replaces(&edit.span);
             draft.add(edit.clone());
-            self.write(&mut draft, Where::Beside(denial), true, outward);
+            self.write(&mut draft, Where::Beside(denial), way);
             draft.finish()
         };
-        vec![one(Outward::Nothing), one(Outward::Rules)]
+        [Outward::Nothing, Outward::Rules].into_iter().flat_map(Way::both).map(one).collect()
     }
 
-    fn draft(&self, place: Where<'_>, inward: bool, outward: Outward) -> Vec<Edit> {
+    fn draft(&self, place: Where<'_>, way: Way) -> Vec<Edit> {
         let mut draft = Draft::new(self.sheet);
-        self.write(&mut draft, place, inward, outward);
+        if let Where::At(span, _) = place
+            && span.start < span.end
+        {
+            draft.replaces(span);
+            draft.write(span, &self.sheet.neighbours(Some(span)));
+        }
+        self.write(&mut draft, place, way);
         draft.finish()
     }
 
-    fn write(&self, draft: &mut Draft<'_>, place: Where<'_>, inward: bool, outward: Outward) {
-        let mut known: Option<(Span, String)> = None;
-        let mut put = |draft: &mut Draft<'_>, span: Span, permit: &Permit, rule: String| {
-            // Rules of one permission stand together under one comment.
-            let head = format!("# {}\n", remark(&permit.comment));
-            match &known {
-                Some((s, h)) if *s == span && *h == head => draft.write(&span, &format!("{rule}\n")),
-                _ => draft.write(&span, &format!("{head}{rule}\n")),
-            }
-            known = Some((span, head));
-        };
+    fn write(&self, draft: &mut Draft<'_>, place: Where<'_>, way: Way) {
+        let intent = self.sheet.desk.intent;
         let spot = |out: bool, on: &[String]| match place {
             Where::Beside(denial) => self.sheet.beside(denial, out, on),
             Where::At(span, quick) => (span.clone(), quick),
+            Where::Ahead(denial) => self.sheet.ahead(on, denial),
         };
-        let intent = self.sheet.desk.intent;
-        if outward == Outward::All {
+        if way.outward == Outward::All {
             let (span, quick) = spot(true, &[]);
             draft.write(&span, if quick { "pass out quick\n" } else { "pass out\n" });
         }
-        for permit in self.local.iter().chain(&self.forward).filter(|p| inward || p.to.is_none()) {
+        let (mut local, mut through, mut guards) = (Vec::new(), Vec::new(), Vec::new());
+        for permit in &self.local {
             let (span, quick) = spot(false, &Permit::interfaces(permit.from, intent));
-            let rule = self.coming(draft, permit, quick, &span, outward != Outward::Rules);
-            put(draft, span, permit, rule);
+            let rule = self.coming(draft, permit, quick, &span, way);
+            local.push((span, remark(&permit.comment), rule));
         }
-        if outward != Outward::Rules {
+        for permit in self.forward.iter().filter(|_| way.inward) {
+            let guarded = way.guarded && permit.to == Some(Side::Uplinks);
+            let (span, quick) = match place {
+                // What is for the firewall itself is said behind.
+                Where::Beside(denial) if guarded => self.sheet.right_beside(denial),
+                _ => spot(false, &Permit::interfaces(permit.from, intent)),
+            };
+            if guarded {
+                let note = "not for the firewall itself".to_string();
+                guards.push((span.clone(), note, self.guard(permit, quick, &span), quick));
+            }
+            let rule = self.coming(draft, permit, quick, &span, way);
+            through.push((span, remark(&permit.comment), rule));
+        }
+        let asked =
+            |p: &Permit| matches!(&p.service, Service::Ports { ports, .. } if *ports == Ranges::single(67));
+        if let (true, true, Some(first)) = (way.guarded, self.local.iter().any(asked), self.sheet.first()) {
+            // `in` rules that let clients ask for an address do not know that such packets never leave.
+            draft.rule(
+                &first,
+                "broadcasts stay where they are",
+                "block out log quick inet to 255.255.255.255",
+            );
+        }
+        // Of quick rules the first decides, of the others the last.
+        let (early, late): (Vec<_>, Vec<_>) = guards.into_iter().partition(|(.., quick)| *quick);
+        let plain = |list: Vec<(Span, String, String, bool)>| list.into_iter().map(|(s, n, r, _)| (s, n, r));
+        let first = matches!(place, Where::At(_, true) | Where::Ahead(_));
+        let (before, behind) = if first { (local, Vec::new()) } else { (Vec::new(), local) };
+        let all = before.into_iter().chain(plain(early)).chain(through).chain(plain(late)).chain(behind);
+        for (span, note, rule) in all {
+            draft.rule(&span, &note, &rule);
+        }
+        if way.outward != Outward::Rules {
             return;
         }
         for permit in &self.forward {
             let Some(to) = permit.to else { continue };
             let (span, quick) = spot(true, &Permit::interfaces(to, intent));
             let rule = self.going(draft, permit, to, quick, &span);
-            put(draft, span, permit, rule);
+            draft.rule(&span, &remark(&permit.comment), &rule);
         }
     }
 
-    fn coming(
-        &self,
-        draft: &mut Draft<'_>,
-        permit: &Permit,
-        quick: bool,
-        place: &Span,
-        tagged: bool,
-    ) -> String {
+    /// Denies the service of a permission at what is delivered to the firewall itself: its addresses on the uplinks
+    /// as well, and groups.
+    fn guard(&self, permit: &Permit, quick: bool, place: &Span) -> String {
+        let (proto, _, port, icmp) = service(permit.family, &permit.service);
+        let quick = if quick { " quick" } else { "" };
+        let (on, family) = (self.on(permit.from, place), word(permit.family));
+        let groups = match permit.family {
+            Family::V4 => "224.0.0.0/4 255.255.255.255",
+            Family::V6 => "ff00::/8",
+        };
+        format!("block in log{quick} on {on} {family}{proto} to {{ (self) {groups} }}{port}{icmp}")
+    }
+
+    fn coming(&self, draft: &mut Draft<'_>, permit: &Permit, quick: bool, place: &Span, way: Way) -> String {
         let (family, intent) = (permit.family, self.sheet.desk.intent);
-        let tag = permit.to.map(|to| Permit::interfaces(to, intent)).filter(|_| tagged);
+        let tag =
+            permit.to.map(|to| Permit::interfaces(to, intent)).filter(|_| way.outward != Outward::Rules);
         let tag = tag.and_then(|on| self.sheet.tag(&on));
         let to = match (&permit.target, permit.to) {
             (Target::Ranges(ranges), _) => draft.side(family, ranges, "targets", false, place),
@@ -186,7 +263,7 @@ impl Grant<'_> {
                 _ => "(self)".into(),
             },
             // Where it may leave, the tag says.
-            (_, Some(_)) if tag.is_some() => "any".into(),
+            (_, Some(_)) if tag.is_some() && !way.guarded => "any".into(),
             (_, Some(_)) => draft.side(family, &intent.topology.inside(family), "inside", true, place),
         };
         let from = self.source(draft, permit, place);
@@ -213,9 +290,16 @@ impl Grant<'_> {
     }
 
     fn source(&self, draft: &mut Draft<'_>, permit: &Permit, place: &Span) -> String {
-        match &permit.source {
+        let source = permit.source.clone().or_else(|| {
+            // What the segment may call itself at all.
+            let on = Permit::interfaces(permit.from, self.sheet.desk.intent);
+            let own = sources(self.sheet.desk.intent).into_iter();
+            let mut own = own.filter(|(i, family, _, only, _)| *only && *family == permit.family && *i == on);
+            own.next().map(|(_, _, ranges, ..)| ranges)
+        });
+        match source {
+            Some(source) => draft.side(permit.family, &source, "sources", false, place),
             None => "any".into(),
-            Some(source) => draft.side(permit.family, source, "sources", false, place),
         }
     }
 }

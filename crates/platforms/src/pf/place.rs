@@ -3,7 +3,7 @@
 use super::config::{Config, Node};
 use super::file;
 use super::lex::{Lexer, Token};
-use super::render::{list, prefixes};
+use super::render::{NEIGHBOURS, list, prefixes};
 use super::rule::{Raw, Verb};
 use crate::edit::{Desk, after_line, before_line, end_of_file, insert, whole_lines};
 use crate::nftables::Names;
@@ -124,6 +124,40 @@ impl<'a> Sheet<'a> {
         }
     }
 
+    /// Right where a denial takes packets, and whether a permission is `quick` there.
+    pub fn right_beside(&self, denial: &Spot) -> (Span, bool) {
+        let at = &denial.raw.span;
+        if denial.raw.quick { (above(at), true) } else { (after_line(at), false) }
+    }
+
+    /// Before the first rule that says where packets from these interfaces may leave.
+    pub fn ahead(&self, interfaces: &[String], denial: &Spot) -> (Span, bool) {
+        let first = self.spots.iter().find(|s| s.is_like(false, interfaces) && s.raw.tag.is_some());
+        (above(&first.unwrap_or(denial).raw.span), true)
+    }
+
+    /// What IPv6 cannot do without, where no rule but the one at a place passes it; else nothing.
+    pub fn neighbours(&self, but: Option<&Span>) -> String {
+        let passes = |spot: &Spot| {
+            let raw = &spot.raw;
+            let there = but.is_some_and(|b| {
+                b.file.name == raw.span.file.name && b.start <= raw.span.start && raw.span.end <= b.end
+            });
+            let takes = match &raw.protocols {
+                Some(protocols) => {
+                    protocols.contains(58)
+                        && (raw.icmp.is_empty() || raw.icmp.iter().any(|(kind, _)| *kind == 135))
+                }
+                None => raw.from.is_empty() && raw.to.is_empty(),
+            };
+            raw.verb == Verb::Pass && spot.sees(false) && raw.family != Some(Family::V4) && takes && !there
+        };
+        if self.desk.intent.topology.inside(Family::V6).is_empty() || self.spots.iter().any(passes) {
+            return String::new();
+        }
+        format!("# neighbour discovery and multicast listeners\n{NEIGHBOURS}\n")
+    }
+
     /// The tag that lets packets out by these interfaces.
     pub fn tag(&self, interfaces: &[String]) -> Option<&str> {
         let lets = |spot: &&Spot| {
@@ -148,25 +182,25 @@ impl<'a> Sheet<'a> {
         list(&names.iter().map(|name| self.said(name, place)).collect::<Vec<_>>())
     }
 
-    /// A statement goes, and the comment that is its own.
+    /// A statement goes; a comment above it that says which requirement it was for goes with it.
     pub fn remove(&self, span: &Span) -> Edit {
-        let mut place = whole_lines(span);
-        let text = &span.file.text;
-        let behind = text.get(place.end as usize..).unwrap_or("").lines().next().unwrap_or("").trim();
+        let place = whole_lines(span);
         let start = place.start as usize;
         let line = start.checked_sub(1).map(|at| whole_lines(&Span::new(&span.file, at, at)));
-        let is_remark = |s: &Span| s.text().trim_start().starts_with('#');
-        if let Some(line) = line.filter(is_remark)
-            && line.start > 0
-            && (behind.is_empty() || behind.starts_with('#'))
-        {
-            let at = line.start as usize - 1;
-            let before = whole_lines(&Span::new(&span.file, at, at));
-            if !is_remark(&before) {
-                place = Span::new(&span.file, line.start as usize, place.end as usize);
-            }
-        }
-        Edit { span: place, text: String::new() }
+        let intent = self.desk.intent;
+        let ours = |line: &Span| {
+            let of = line.text().strip_prefix("# ").and_then(|t| t.split([':', ',']).next());
+            let requirements = intent.flows.iter().map(|f| &f.requirement);
+            of.is_some_and(|of| {
+                requirements.chain(intent.topology.zones.iter().map(|z| &z.name)).any(|n| n == of)
+            })
+        };
+        // More rules of the same requirement may follow.
+        let behind =
+            span.file.text.get(place.end as usize..).unwrap_or("").lines().next().unwrap_or("").trim();
+        let alone = behind.is_empty() || behind.starts_with('#');
+        let start = line.filter(|line| alone && ours(line)).map_or(start, |line| line.start as usize);
+        Edit { span: Span::new(&span.file, start, place.end as usize), text: String::new() }
     }
 }
 
@@ -217,6 +251,8 @@ pub struct Draft<'a> {
     names: Names,
     tables: Vec<(Family, Ranges, String)>,
     edits: Vec<Edit>,
+    /// Where something goes: what stands elsewhere need not be said again.
+    gone: Option<Span>,
 }
 
 impl<'a> Draft<'a> {
@@ -226,15 +262,44 @@ impl<'a> Draft<'a> {
         for name in sheet.config.tables.keys() {
             names.fresh(name);
         }
-        Draft { sheet, names, tables: Vec::new(), edits: Vec::new() }
+        Draft { sheet, names, tables: Vec::new(), edits: Vec::new(), gone: None }
     }
 
-    /// Adds text at a place, behind what was added there before; text that stands there already is not repeated.
+    /// Adds text at a place, behind what was added there before.
     pub fn write(&mut self, place: &Span, text: &str) {
         match self.edits.iter_mut().find(|edit| edit.span == *place) {
-            Some(edit) if edit.text.contains(text) => {}
             Some(edit) => edit.text.push_str(text),
             None => self.edits.push(insert(place.clone(), text.to_string())),
+        }
+    }
+
+    /// What stands at a place goes.
+    pub fn replaces(&mut self, place: &Span) {
+        self.gone = Some(place.clone());
+    }
+
+    /// Whether a rule stands in the file already, and stays.
+    fn stays(&self, rule: &str) -> bool {
+        let Some(gone) = &self.gone else { return false };
+        let there = |span: &Span| {
+            gone.file.name == span.file.name && gone.start <= span.start && span.end <= gone.end
+        };
+        self.sheet.spots.iter().map(|s| &s.raw.span).any(|span| span.text() == rule && !there(span))
+    }
+
+    /// Adds a rule under what it is for; rules of one permission stand together.
+    pub fn rule(&mut self, place: &Span, note: &str, rule: &str) {
+        let same = |edit: &&mut Edit| edit.span == *place;
+        if self.stays(rule) {
+            return;
+        }
+        let head = format!("# {note}\n");
+        let last = |text: &str| text.lines().rfind(|l| l.starts_with('#')) == Some(head.trim_end());
+        match self.edits.iter_mut().find(same) {
+            Some(edit) if edit.text.lines().any(|l| l == rule) => {}
+            Some(edit) if last(&edit.text) => edit.text.push_str(&format!("{rule}\n")),
+            Some(edit) => edit.text.push_str(&format!("{head}{rule}\n")),
+            None => self.edits.push(insert(place.clone(), format!("{head}{rule}\n"))),
         }
     }
 

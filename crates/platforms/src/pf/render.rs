@@ -17,6 +17,10 @@ use tillgate_model::{Family, Protocol, Ranges, range_to_prefixes};
 /// The tag of what came in and may go nowhere.
 const ARRIVED: &str = "TG_IN";
 
+/// What IPv6 cannot do without; listeners answer with a router alert.
+pub(super) const NEIGHBOURS: &str =
+    "pass in quick inet6 proto icmp6 icmp6-type { 130 131 132 133 134 135 136 143 } allow-opts";
+
 /// Writes the configuration of a site, and refuses what it cannot prove.
 pub fn render(site: &Site, intent: &Intent) -> Result<Rendered, RenderError> {
     check(site, intent)?;
@@ -249,9 +253,8 @@ impl Writer<'_> {
     }
 
     fn neighbours(&self) -> String {
-        let mut out = String::from(
-            "# neighbour discovery and multicast listeners (RFC 4861, RFC 3810)\npass in quick inet6 proto icmp6 icmp6-type { 130 131 132 133 134 135 136 143 } allow-opts\n",
-        );
+        let mut out =
+            format!("# neighbour discovery and multicast listeners (RFC 4861, RFC 3810)\n{NEIGHBOURS}\n");
         for uplink in &self.intent.topology.uplinks {
             let _ = writeln!(
                 out,
