@@ -25,8 +25,11 @@ pub struct Row {
     pub accept: bool,
 }
 
+/// Writes rows as a platform's export.
+type Write = fn(&[Row]) -> String;
+
 /// The platforms that are measured.
-pub const PLATFORMS: &[(&str, fn(&[Row]) -> String)] = &[
+pub const PLATFORMS: &[(&str, Write)] = &[
     ("nftables", nftables::config),
     ("iptables", iptables::config),
     ("routeros", routeros::config),

@@ -127,7 +127,7 @@ fn fix(judged: &Judged, intent: &Intent, hand: &Hand<'_>, args: &Verify, output:
     let line = report::verdict(Some(&intent.site), verdict, &after.findings, output);
     output.note(&Text::new("fix-summary").num("mended", rounds.len()).num("left", after.findings.len()));
     if !output.quiet {
-        let _ = write!(output.err, "{rest}{line}\n");
+        let _ = writeln!(output.err, "{rest}{line}");
     }
     Ok(verdict.exit_code())
 }

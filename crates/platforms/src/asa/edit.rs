@@ -5,7 +5,7 @@ use super::grant::Grant;
 use super::lines::Line;
 use super::nat;
 use super::sheet::{Objects, Sheet, files, same};
-use crate::edit::{Desk, after_line, insert, permissions, remove, whole_lines};
+use crate::edit::{Desk, after_line, insert, permissions, remove};
 use crate::permits::sources;
 use std::collections::BTreeSet;
 use std::fmt::Write;

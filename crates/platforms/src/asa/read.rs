@@ -5,7 +5,7 @@ use super::config::*;
 use super::lines::{Bad, Line, Words, each};
 use super::{exempt, section, words};
 use std::sync::Arc;
-use tillgate_model::{Family, Ranges, SourceFile, Span, Text, address_bits};
+use tillgate_model::{Family, SourceFile, Span, Text, address_bits};
 use tillgate_packetset::Cube;
 use tillgate_ruleset::What;
 

@@ -109,7 +109,7 @@ pub fn render(site: &Site, intent: &Intent) -> Result<Checklist, RenderError> {
     check(site, intent)?;
     let mut list = Checklist { site: site.name.clone(), rows: Vec::new() };
     settings::add(site, intent, &mut list);
-    rows::add(site, intent, &mut list);
+    rows::add(intent, &mut list);
     list.rows.sort_by_key(|row| row.place);
     for (at, row) in list.rows.iter_mut().enumerate() {
         row.number = at + 1;

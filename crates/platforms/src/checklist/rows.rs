@@ -2,13 +2,12 @@
 
 use super::{Action, Checklist, End, Place, Row, Test, Zone};
 use crate::permits::{Permit, Service, Target, permits, public, sources};
-use tillgate_estate::Site;
 use tillgate_intent::{Flow, Intent, Path, Reason, Side};
 use tillgate_model::{Family, Protocol, Ranges, Text, address_from_bits, addresses_text, format_ports};
 
 /// Adds them all.
-pub(super) fn add(site: &Site, intent: &Intent, list: &mut Checklist) {
-    let rules = Rules { site, intent };
+pub(super) fn add(intent: &Intent, list: &mut Checklist) {
+    let rules = Rules { intent };
     list.rows.extend(rules.nat());
     list.rows.extend(rules.spoofing());
     let sides: Vec<Side> = (0..intent.topology.zones.len()).map(Side::Zone).chain([Side::Uplinks]).collect();
@@ -75,7 +74,6 @@ fn addresses(family: Family, permit: &Permit, ranges: &Ranges) -> Vec<String> {
 }
 
 struct Rules<'a> {
-    site: &'a Site,
     intent: &'a Intent,
 }
 

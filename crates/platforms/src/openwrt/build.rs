@@ -1,7 +1,7 @@
 //! Sections to the rule-set model: base chains, zones' chains, rules and forwardings, in the order of fw4's rule set.
 
 use super::network::Networks;
-use super::section::{Bad, RULE, logs};
+use super::section::Bad;
 use super::select::Packets;
 use super::sets::Sets;
 use super::uci::{Package, Section};

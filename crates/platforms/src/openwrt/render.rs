@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use tillgate_estate::Site;
 use tillgate_intent::{Intent, Side};
-use tillgate_model::{Family, Protocol, Ranges, Text, addresses_text, format_ports, range_to_prefixes};
+use tillgate_model::{Family, Protocol, Text, addresses_text, format_ports, range_to_prefixes};
 
 /// Neighbour discovery and multicast listeners (RFC 4861, RFC 3810), by number: older releases know few of the names.
 const DISCOVERY: [u8; 8] = [130, 131, 132, 133, 134, 135, 136, 143];

@@ -6,12 +6,17 @@ mod addresses;
 mod alias;
 mod build;
 mod draft;
+mod edit;
 mod facts;
+mod form;
+mod grant;
 mod implied;
+mod known;
 mod lines;
 mod nat;
 mod network;
 mod outbound;
+mod place;
 mod render;
 mod sections;
 mod tree;
@@ -19,6 +24,7 @@ mod user;
 mod words;
 mod write;
 
+pub use edit::edits;
 pub use render::render;
 
 use crate::{Input, Parsed};

@@ -1,8 +1,9 @@
 //! An intent written as areas of a `config.xml` to restore, for OPNsense and beside it for pfSense, and proved.
 
-use super::lines::any;
+use super::form::{AliasForm, Form, Identity};
+use super::known::Known;
 use super::tree::Product;
-use super::write::{Area, element, flag};
+use super::write::{Area, UNIT, element, flag};
 use crate::write::{RenderError, Rendered, check, prove};
 use std::collections::BTreeMap;
 use tillgate_estate::Site;
@@ -43,13 +44,16 @@ pub struct Writer<'a> {
     pub product: Product,
     /// Key and device of each interface, uplinks first.
     pub keys: Vec<(String, String)>,
-    /// Aliases by type and items.
+    /// Aliases that there are already.
+    pub known: Known,
+    /// New aliases by type and items.
     pub aliases: BTreeMap<(&'static str, Vec<String>), String>,
     /// How often a name was wished for.
     pub used: BTreeMap<String, usize>,
-    /// Rules written so far.
-    pub rules: u32,
 }
+
+/// pfSense tells its rules apart by numbers that look like times.
+pub const FIRST_TRACKER: u32 = 1_700_000_001;
 
 impl<'a> Writer<'a> {
     fn new(intent: &'a Intent, product: Product) -> Self {
@@ -68,7 +72,17 @@ impl<'a> Writer<'a> {
         for (at, zone) in topology.zones.iter().enumerate() {
             keys.push((if at == corp { "lan".into() } else { next() }, zone.interface.clone()));
         }
-        Writer { intent, product, keys, aliases: BTreeMap::new(), used: BTreeMap::new(), rules: 0 }
+        Writer::with(intent, product, keys, Known::default())
+    }
+
+    /// With interfaces and aliases that there are.
+    pub fn with(
+        intent: &'a Intent,
+        product: Product,
+        keys: Vec<(String, String)>,
+        known: Known,
+    ) -> Self {
+        Writer { intent, product, keys, known, aliases: BTreeMap::new(), used: BTreeMap::new() }
     }
 
     fn key(&self, device: &str) -> String {
@@ -76,7 +90,7 @@ impl<'a> Writer<'a> {
     }
 
     fn file(&mut self, site: &str) -> Result<String, RenderError> {
-        let filter = self.filter()?;
+        let filter = self.rules()?;
         let nat = self.nat();
         let root = if self.product == Product::OPNsense { "opnsense" } else { "pfsense" };
         let mut out = Area::document(root, &self.remarks(site));
@@ -86,6 +100,19 @@ impl<'a> Writer<'a> {
         out.raw(&nat);
         out.raw(&filter);
         Ok(out.done(root))
+    }
+
+    fn rules(&mut self) -> Result<String, RenderError> {
+        let mut out = Area::new(1);
+        out.open("filter");
+        let (product, base) = (self.product, UNIT.repeat(2));
+        let form = Form { product, new: false, floating: false, base, unit: UNIT.into() };
+        for (line, number) in self.filter()?.iter().zip(FIRST_TRACKER..) {
+            let tracker = (product == Product::PfSense).then_some(number);
+            out.raw(&form.rule(line, &Identity { tracker, ..Identity::default() }));
+        }
+        out.close("filter");
+        Ok(out.text())
     }
 
     /// How to load it, for whoever opens the file.
@@ -179,18 +206,7 @@ impl<'a> Writer<'a> {
         }
         out.open("aliases");
         for (name, (kind, items)) in sorted {
-            out.open("alias");
-            if opnsense {
-                out.line(&element("enabled", "1"));
-            }
-            out.line(&element("name", name));
-            out.line(&element("type", kind));
-            match opnsense {
-                true => out.line(&element("content", &items.join("\n"))),
-                false => out.line(&element("address", &items.join(" "))),
-            }
-            out.line(&element(if opnsense { "description" } else { "descr" }, "tillgate"));
-            out.close("alias");
+            AliasForm { new: opnsense, uuid: None }.write(out, name, kind, items);
         }
         out.close("aliases");
         if opnsense {
@@ -215,7 +231,7 @@ impl<'a> Writer<'a> {
                 out.line(&element("interface", &self.key(uplink)));
                 out.line(&element("ipprotocol", "inet"));
                 out.line(&format!("<source>{}</source>", element("network", &name)));
-                out.line(&format!("<destination>{}</destination>", any(self.product)));
+                out.line(&format!("<destination>{}</destination>", flag(self.product, "any")));
                 out.line("<target></target>");
                 out.line(&element("descr", "tillgate"));
                 out.close("rule");

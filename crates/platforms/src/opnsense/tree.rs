@@ -153,6 +153,12 @@ impl<'d> Tree<'d> {
         self.one(path).map(|e| e.text()).filter(|t| !t.is_empty())
     }
 
+    /// The element that stands exactly at a place.
+    pub fn at(&self, span: &Span) -> Option<El<'d>> {
+        let mut roots = self.roots.iter().filter(|r| r.file.name == span.file.name);
+        roots.find_map(|root| root.descendants().find(|e| e.span() == *span))
+    }
+
     /// A place for what no line says: the tag the file begins with.
     pub fn start(&self) -> Option<Span> {
         self.roots.first().map(El::head)
@@ -162,6 +168,17 @@ impl<'d> Tree<'d> {
 impl<'d> El<'d> {
     pub fn name(&self) -> &'d str {
         self.node.tag_name().name()
+    }
+
+    /// Names from a section of the configuration down to it: `filter/rule`.
+    pub fn path(&self) -> String {
+        let elements = self.node.ancestors().filter(roxmltree::Node::is_element);
+        let mut names: Vec<&str> = elements.map(|n| n.tag_name().name()).collect();
+        if matches!(names.last(), Some(&"opnsense" | &"pfsense")) {
+            names.pop();
+        }
+        names.reverse();
+        names.join("/")
     }
 
     /// Elements inside it.

@@ -61,6 +61,12 @@ pub fn types(list: &str, family: Family) -> Result<Option<Ranges>, &str> {
     Ok(if list.trim().is_empty() { None } else { Some(Ranges::from_unsorted(out)) })
 }
 
+/// The name of a type of control messages.
+pub fn type_name(family: Family, number: u8) -> Option<&'static str> {
+    let table = if family == Family::V4 { TYPES_V4 } else { TYPES_V6 };
+    table.iter().find(|(_, n)| *n == number).map(|(name, _)| *name)
+}
+
 /// The flags byte of TCP where these are set out of those.
 pub fn flags(set: &str, of: &str) -> Ranges {
     let bits = |list: &str| {

@@ -4,17 +4,27 @@ use super::tree::Product;
 
 /// What a person wrote into a description: longer ones are cut.
 const LONGEST: usize = 200;
+/// What is written for each depth.
+pub const UNIT: &str = "  ";
 
 /// Elements, one to a line, indented.
 pub struct Area {
     out: String,
     depth: usize,
+    /// In front of every line, and for each depth.
+    base: String,
+    unit: String,
 }
 
 impl Area {
     /// Lines that begin at a depth.
     pub fn new(depth: usize) -> Self {
-        Area { out: String::new(), depth }
+        Area { depth, ..Area::beside("", UNIT) }
+    }
+
+    /// Lines among others: what those begin with, and what each depth adds to it.
+    pub fn beside(base: &str, unit: &str) -> Self {
+        Area { out: String::new(), depth: 0, base: base.to_string(), unit: unit.to_string() }
     }
 
     /// A document with a comment in front of its root, and the root opened.
@@ -25,11 +35,17 @@ impl Area {
             out.push_str(&format!("  {}\n", plain(line).replace("--", "- -")));
         }
         out.push_str(&format!("-->\n<{root}>\n"));
-        Area { out, depth: 1 }
+        Area { out, ..Area::new(1) }
     }
 
     pub fn open(&mut self, name: &str) {
         self.line(&format!("<{name}>"));
+        self.depth += 1;
+    }
+
+    /// Opens an element with an identity.
+    pub fn open_as(&mut self, name: &str, uuid: &str) {
+        self.line(&format!("<{name} uuid=\"{uuid}\">"));
         self.depth += 1;
     }
 
@@ -39,7 +55,8 @@ impl Area {
     }
 
     pub fn line(&mut self, line: &str) {
-        self.out.push_str(&"  ".repeat(self.depth));
+        self.out.push_str(&self.base);
+        self.out.push_str(&self.unit.repeat(self.depth));
         self.out.push_str(line);
         self.out.push('\n');
     }

@@ -75,7 +75,7 @@ pub fn removal(sheet: &Sheet<'_>, span: &Span) -> Option<Edit> {
     let known = sheet.at(span).is_some()
         || config.nats.iter().any(|nat| nat.raw.span == *span)
         || sheet.desk.rules.facts.iter().any(|fact| fact.span == *span);
-    known.then(|| sheet.remove(span))
+    known.then(|| Edit { text: sheet.neighbours_of(span), ..sheet.remove(span) })
 }
 
 fn removals(sheet: &Sheet<'_>, span: &Span) -> Vec<Vec<Edit>> {

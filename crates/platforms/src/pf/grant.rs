@@ -6,12 +6,12 @@
 use super::edit::{CLOSINGS, removal};
 use super::place::{Draft, Sheet, Spot};
 use super::render::{remark, service, word};
-use crate::edit::{permissions, whole_lines};
+use crate::edit::{after_line, insert, permissions, whole_lines};
 use crate::permits::{Permit, Service, Target, sources};
 use std::fmt::Write;
-use tillgate_intent::{Flow, Side};
-use tillgate_model::{Family, Ranges, Span};
-use tillgate_ruleset::Edit;
+use tillgate_intent::{Flow, Path, Side};
+use tillgate_model::{Decision, Family, Packet, Ranges, Span, State, address_from_bits};
+use tillgate_ruleset::{Edit, trace};
 
 /// What is written for packets going out.
 #[derive(Clone, Copy, PartialEq)]
@@ -31,8 +31,6 @@ enum Where<'a> {
     Beside(&'a Spot),
     /// At one place, `quick` or not.
     At(&'a Span, bool),
-    /// Before the rules that send packets of an interface elsewhere.
-    Ahead(&'a Spot),
 }
 
 /// One way to say permissions.
@@ -63,7 +61,9 @@ pub fn permit(
     flows: &[&Flow],
     internet: &[usize],
 ) -> Vec<Vec<Edit>> {
-    let (local, forward) = permissions(sheet.desk.intent, flows, internet);
+    // A requirement may be said by several rules, of which one is missing.
+    let missing: Vec<&Flow> = flows.iter().copied().filter(|flow| instead || !passes(sheet, flow)).collect();
+    let (local, forward) = permissions(sheet.desk.intent, &missing, internet);
     if local.is_empty() && forward.is_empty() {
         return Vec::new();
     }
@@ -75,6 +75,35 @@ pub fn permit(
         (None, true) => grant.after_removal(at),
         (None, false) => Vec::new(),
     }
+}
+
+/// Whether a flow's first packet passes as the file stands.
+fn passes(sheet: &Sheet<'_>, flow: &Flow) -> bool {
+    let intent = sheet.desk.intent;
+    let (from, to) = match flow.path {
+        Path::Forward { from, to } => (from, Some(to)),
+        Path::Local { from } => (from, None),
+        Path::Inside { .. } => return true,
+    };
+    let first = |side| Permit::interfaces(side, intent).into_iter().next();
+    let address = |ranges: &Ranges| ranges.first().map(|bits| address_from_bits(flow.family, bits));
+    let ends = (address(&flow.source_needed), address(&flow.destination_needed));
+    let (Some(protocol), (Some(source), Some(destination))) = (flow.protocol, ends) else { return false };
+    let port = |ranges: Option<&Ranges>| ranges.and_then(Ranges::first).and_then(|p| u16::try_from(p).ok());
+    let kind = flow.icmp_type.map(u16::from);
+    let packet = Packet {
+        input: first(from),
+        output: to.and_then(first),
+        state: State::New,
+        protocol,
+        source,
+        destination,
+        source_port: kind.or(port(Some(&flow.source_ports_needed))).unwrap_or_default(),
+        destination_port: port(flow.ports.as_ref()).unwrap_or_default(),
+        tcp_flags: Packet::usual_flags(protocol, State::New),
+    };
+    let name = flow.names.first().map(String::as_str);
+    trace(sheet.desk.rules, Some(&intent.topology), &packet, name).decision == Decision::Permit
 }
 
 struct Grant<'a> {
@@ -97,11 +126,10 @@ impl Grant<'_> {
             ways.push(GOING_OUT);
         }
         let mut out = Vec::new();
-        // Let in by a rule that says another way out, or none.
-        let mut sides =
-            self.forward.iter().filter_map(|p| p.to).map(|to| Permit::interfaces(to, self.sheet.desk.intent));
-        if denial.raw.ways == (false, true) && sides.all(|on| self.sheet.tag(&on).is_some()) {
-            out.extend(Way::both(Nothing).map(|way| self.draft(Where::Ahead(denial), way)));
+        if denial.raw.ways == (false, true) {
+            out.extend(self.retagged());
+        } else {
+            out.extend(self.moved(denial));
         }
         out.extend(ways.iter().map(|way| self.draft(Where::Beside(denial), *way)));
         // Something else stands in the way: before everything.
@@ -110,6 +138,80 @@ impl Grant<'_> {
             out.extend(front.map(|way| self.draft(Where::At(&first, true), way)));
         }
         out
+    }
+
+    /// The rule of the file that is about just this, wherever it stands.
+    fn twin(&self, permit: &Permit) -> Option<&Spot> {
+        let on = Permit::interfaces(permit.from, self.sheet.desk.intent);
+        let (protocol, ports) = match &permit.service {
+            Service::Ports { protocol, ports, .. } => (protocol, Some(ports)),
+            Service::Protocol(protocol) => (protocol, None),
+            Service::Any | Service::Icmp(_) => return None,
+        };
+        let only = Ranges::single(protocol.0.into());
+        let same = |s: &&Spot| s.raw.protocols.as_ref() == Some(&only) && s.raw.ports.as_ref() == ports;
+        self.sheet.spots.iter().filter(|s| s.is_like(false, &on)).find(same)
+    }
+
+    /// Rules of the file that stand on the wrong side of a denial change the side, or the denial goes behind them.
+    fn moved(&self, denial: &Spot) -> Vec<Vec<Edit>> {
+        let at = &denial.raw.span;
+        let (place, quick) = self.sheet.right_beside(denial);
+        let mut twins: Vec<&Span> = Vec::new();
+        for permit in self.local.iter().chain(&self.forward) {
+            let Some(twin) = self.twin(permit) else { return Vec::new() };
+            let span = &twin.raw.span;
+            let wrong = if quick { span.start > at.start } else { span.start < at.start };
+            if twin.list != denial.list || twin.raw.quick != quick || span.file.name != at.file.name || !wrong
+            {
+                return Vec::new();
+            }
+            if !twins.contains(&span) {
+                twins.push(span);
+            }
+        }
+        let mut out = vec![self.carried(&twins, &place)];
+        if let (true, Some(last)) = (quick, twins.iter().max_by_key(|span| span.end)) {
+            out.push(self.carried(&[at], &after_line(last)));
+        }
+        out
+    }
+
+    /// Statements stand at another place.
+    fn carried(&self, statements: &[&Span], place: &Span) -> Vec<Edit> {
+        let mut draft = Draft::new(self.sheet);
+        for span in statements {
+            let edit = self.sheet.remove(span);
+            let text = edit.span.text();
+            draft.write(place, &format!("{}\n", text.trim_end_matches(['\r', '\n'])));
+            draft.add(edit);
+        }
+        draft.finish()
+    }
+
+    /// Rules that let packets in and say the wrong way out say the right one.
+    fn retagged(&self) -> Option<Vec<Edit>> {
+        let mut edits: Vec<Edit> = Vec::new();
+        for permit in &self.forward {
+            let tag = self.sheet.tag(&Permit::interfaces(permit.to?, self.sheet.desk.intent))?;
+            let span = &self.twin(permit)?.raw.span;
+            let tokens = self.sheet.tokens(span);
+            let said = tokens.windows(2).find(|pair| pair.first().is_some_and(|t| t.text == "tag"));
+            let edit = match said.and_then(|pair| pair.get(1)) {
+                Some(token) => {
+                    let place = Span::new(&span.file, token.start as usize, token.end as usize);
+                    Edit { span: place, text: tag.to_string() }
+                }
+                None => {
+                    let end = span.end as usize;
+                    insert(Span::new(&span.file, end, end), format!(" tag {tag}"))
+                }
+            };
+            if !edits.contains(&edit) {
+                edits.push(edit);
+            }
+        }
+        Some(edits)
     }
 
     /// In the place of a rule.
@@ -168,7 +270,7 @@ impl Grant<'_> {
             && span.start < span.end
         {
             draft.replaces(span);
-            draft.write(span, &self.sheet.neighbours(Some(span)));
+            draft.write(span, &self.sheet.neighbours_of(span));
         }
         self.write(&mut draft, place, way);
         draft.finish()
@@ -179,7 +281,6 @@ impl Grant<'_> {
         let spot = |out: bool, on: &[String]| match place {
             Where::Beside(denial) => self.sheet.beside(denial, out, on),
             Where::At(span, quick) => (span.clone(), quick),
-            Where::Ahead(denial) => self.sheet.ahead(on, denial),
         };
         if way.outward == Outward::All {
             let (span, quick) = spot(true, &[]);
@@ -218,7 +319,7 @@ impl Grant<'_> {
         // Of quick rules the first decides, of the others the last.
         let (early, late): (Vec<_>, Vec<_>) = guards.into_iter().partition(|(.., quick)| *quick);
         let plain = |list: Vec<(Span, String, String, bool)>| list.into_iter().map(|(s, n, r, _)| (s, n, r));
-        let first = matches!(place, Where::At(_, true) | Where::Ahead(_));
+        let first = matches!(place, Where::At(_, true));
         let (before, behind) = if first { (local, Vec::new()) } else { (Vec::new(), local) };
         let all = before.into_iter().chain(plain(early)).chain(through).chain(plain(late)).chain(behind);
         for (span, note, rule) in all {

@@ -26,7 +26,7 @@ pub use edit::edits;
 pub use render::render;
 
 use crate::{Input, Parsed, registry};
-use tillgate_model::{Diagnostic, Span, Text};
+use tillgate_model::{Diagnostic, Span};
 use tillgate_ruleset::RuleSet;
 
 /// Words that follow `pass` and `block` in pf and in nothing else that is read.

@@ -45,7 +45,7 @@ impl Spot {
     }
 
     /// Whether it passes packets of one passage by one of these interfaces.
-    fn is_like(&self, out: bool, interfaces: &[String]) -> bool {
+    pub fn is_like(&self, out: bool, interfaces: &[String]) -> bool {
         let on = |(name, negate): &(String, bool)| !negate && interfaces.contains(name);
         self.raw.verb == Verb::Pass && self.raw.ways == (!out, out) && self.raw.on.iter().any(on)
     }
@@ -130,12 +130,6 @@ impl<'a> Sheet<'a> {
         if denial.raw.quick { (above(at), true) } else { (after_line(at), false) }
     }
 
-    /// Before the first rule that says where packets from these interfaces may leave.
-    pub fn ahead(&self, interfaces: &[String], denial: &Spot) -> (Span, bool) {
-        let first = self.spots.iter().find(|s| s.is_like(false, interfaces) && s.raw.tag.is_some());
-        (above(&first.unwrap_or(denial).raw.span), true)
-    }
-
     /// What IPv6 cannot do without, where no rule but the one at a place passes it; else nothing.
     pub fn neighbours(&self, but: Option<&Span>) -> String {
         let passes = |spot: &Spot| {
@@ -155,7 +149,13 @@ impl<'a> Sheet<'a> {
         if self.desk.intent.topology.inside(Family::V6).is_empty() || self.spots.iter().any(passes) {
             return String::new();
         }
-        format!("# neighbour discovery and multicast listeners\n{NEIGHBOURS}\n")
+        let rule = NEIGHBOURS.replace("icmp6-type", "to { (self) ff02::/16 } icmp6-type");
+        format!("# neighbour discovery and multicast listeners\n{rule}\n")
+    }
+
+    /// The same, where the rule at a place passes it and goes.
+    pub fn neighbours_of(&self, place: &Span) -> String {
+        if self.neighbours(None).is_empty() { self.neighbours(Some(place)) } else { String::new() }
     }
 
     /// The tag that lets packets out by these interfaces.

@@ -9,7 +9,7 @@ use super::tree::At;
 use tillgate_model::{Family, Ranges, Span, Text, parse_prefix};
 use tillgate_packetset::Field;
 use tillgate_ruleset::{
-    Action, Base, ChainId, Hook, InterfaceMatch, Kind, Match, Note, Policy, Translation, What,
+    Action, Base, ChainId, Hook, Kind, Match, Note, Policy, Translation, What,
 };
 
 /// Most addresses that are mapped one by one; larger networks go to any address of the other.
