@@ -97,12 +97,20 @@ pub fn mend(
         return None;
     }
     let mut lost: Vec<&Flow> = Vec::new();
+    // The first change after which the order of rules matters more than before: only where no other mends.
+    let mut spare: Option<Mended> = None;
     for proposal in proposals(finding, judged, intent) {
         for edits in editor.edits(&judged.rules, &proposal) {
             let tried = attempt(judged, edits, intent, editor, tries)?;
             let Some(mended) = tried else { continue };
-            if better(judged, &mended, finding, intent, closes(&proposal) && !opens(finding.id)) {
-                return Some(mended);
+            match better(judged, &mended, finding, intent, closes(&proposal) && !opens(finding.id)) {
+                Better::Yes => return Some(mended),
+                Better::ByOrder => {
+                    lost.clear();
+                    spare.get_or_insert(mended);
+                    continue;
+                }
+                Better::No => {}
             }
             if let Repair::Remove(_) = proposal {
                 lost = blocked(&mended.after.findings, &judged.findings, intent);
@@ -118,12 +126,16 @@ pub fn mend(
         let instead = Repair::Permit { at, instead: true, flows, internet };
         for edits in editor.edits(&judged.rules, &instead) {
             let Some(mended) = attempt(judged, edits, intent, editor, tries)? else { continue };
-            if better(judged, &mended, finding, intent, true) {
-                return Some(mended);
+            match better(judged, &mended, finding, intent, true) {
+                Better::Yes => return Some(mended),
+                Better::ByOrder => {
+                    spare.get_or_insert(mended);
+                }
+                Better::No => {}
             }
         }
     }
-    None
+    spare
 }
 
 /// One step of mending a configuration.
@@ -398,13 +410,22 @@ fn uncovered(id: FindingId) -> bool {
     )
 }
 
+/// What becomes of a configuration by a change.
+enum Better {
+    /// It mends, and makes nothing else wrong.
+    Yes,
+    /// It mends; rules that overlap say opposite things where none did before.
+    ByOrder,
+    No,
+}
+
 /// Whether a change mends the finding, makes nothing else wrong, and takes no segment's internet away.
-fn better(before: &Judged, mended: &Mended, finding: &Finding, intent: &Intent, closing: bool) -> bool {
+fn better(before: &Judged, mended: &Mended, finding: &Finding, intent: &Intent, closing: bool) -> Better {
     let (old, new) = (counted(&before.findings), counted(&mended.after.findings));
     let count = |list: &BTreeMap<Key, usize>, key: &Key| list.get(key).copied().unwrap_or(0);
     let target = key(finding);
     if count(&new, &target) >= count(&old, &target) {
-        return false;
+        return Better::No;
     }
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let written: Vec<String> = mended.edits.iter().map(|e| words(&e.text)).collect();
@@ -414,7 +435,7 @@ fn better(before: &Judged, mended: &Mended, finding: &Finding, intent: &Intent, 
     };
     // The same trouble by another line is neither mended nor new.
     if by_line(finding.id) && sum(&new, &target) >= sum(&old, &target) {
-        return false;
+        return Better::No;
     }
     let moved = |key: &Key| by_line(key.0) && sum(&new, key) <= sum(&old, key);
     let harmless = |key: &Key| {
@@ -423,20 +444,28 @@ fn better(before: &Judged, mended: &Mended, finding: &Finding, intent: &Intent, 
     };
     let worse = new.iter().filter(|(key, n)| **n > count(&old, key));
     // What was possible and is proved now, or the other way round, is not new.
-    if !worse.into_iter().all(|(key, _)| harmless(key)) {
-        return false;
+    let mut worse = worse.map(|(key, _)| key).filter(|key| !harmless(key)).peekable();
+    let unharmed = worse.peek().is_none();
+    if !worse.all(|key| key.0 == FindingId::RuleConflicting) {
+        return Better::No;
     }
     let uplinks = &intent.topology.uplinks;
-    (0..intent.topology.zones.len()).filter(|zone| intent.topology.zones[*zone].internet).all(|zone| {
-        uplinks.iter().all(|uplink| {
-            samples(intent, zone, uplink).iter().all(|packet| {
-                let passes = |rules: &RuleSet| {
-                    trace(rules, Some(&intent.topology), packet, None).decision == Decision::Permit
-                };
-                !passes(&before.rules) || passes(&mended.after.rules)
+    let online =
+        (0..intent.topology.zones.len()).filter(|zone| intent.topology.zones[*zone].internet).all(|zone| {
+            uplinks.iter().all(|uplink| {
+                samples(intent, zone, uplink).iter().all(|packet| {
+                    let passes = |rules: &RuleSet| {
+                        trace(rules, Some(&intent.topology), packet, None).decision == Decision::Permit
+                    };
+                    !passes(&before.rules) || passes(&mended.after.rules)
+                })
             })
-        })
-    })
+        });
+    match (online, unharmed) {
+        (false, _) => Better::No,
+        (true, true) => Better::Yes,
+        (true, false) => Better::ByOrder,
+    }
 }
 
 /// Whether a line stands in a text, not only at the start of a longer one: `edit 1` is not in `edit 12`.

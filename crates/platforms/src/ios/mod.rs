@@ -7,21 +7,27 @@ mod build;
 mod classes;
 mod compile;
 mod config;
+mod edit;
 mod entry;
 mod exempt;
+mod grant;
 mod interface;
 mod leases;
 mod lines;
 mod local;
 mod nat;
 mod read;
+mod removal;
 mod render;
 mod section;
+mod sheet;
 mod text;
 mod translate;
+mod wiring;
 mod words;
 mod zones;
 
+pub use edit::edits;
 pub use render::render;
 
 use crate::{Input, Parsed, registry};

@@ -90,7 +90,7 @@ pub fn deny_all(family: Family, standard: bool) -> String {
 }
 
 /// Whether translations, route maps or services of the router ask a list.
-fn chosen(sheet: &Sheet<'_>, name: &str) -> bool {
+pub fn chosen(sheet: &Sheet<'_>, name: &str) -> bool {
     let config = &sheet.config;
     let translates = config.nat.values().any(|nat| match &nat.kind {
         NatKind::Source { chosen: Chosen::List(own), .. } | NatKind::Rotary { list: own } => own == name,
@@ -101,7 +101,7 @@ fn chosen(sheet: &Sheet<'_>, name: &str) -> bool {
 }
 
 /// Takes the question for a list out of classes, and the classes that ask nothing else.
-fn unasked(sheet: &Sheet<'_>, list: &str, asking: &[&str]) -> Vec<Edit> {
+fn unasked<'s>(sheet: &'s Sheet<'_>, list: &str, asking: &[&'s str]) -> Vec<Edit> {
     let mut out = Vec::new();
     let mut empty = Vec::new();
     for name in asking {
@@ -119,7 +119,7 @@ fn unasked(sheet: &Sheet<'_>, list: &str, asking: &[&str]) -> Vec<Edit> {
 }
 
 /// Takes classes away, with what policies do with them, and with the classes that ask for nothing else.
-fn classes(sheet: &Sheet<'_>, mut todo: Vec<&str>) -> Vec<Edit> {
+fn classes<'s>(sheet: &'s Sheet<'_>, mut todo: Vec<&'s str>) -> Vec<Edit> {
     let config = &sheet.config;
     let mut gone: BTreeSet<&str> = BTreeSet::new();
     let mut lines: BTreeSet<usize> = BTreeSet::new();

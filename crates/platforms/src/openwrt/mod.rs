@@ -4,6 +4,7 @@
 //! Semantics: `docs/reference/platforms/openwrt.md`, after the manual and what fw4 makes of the file.
 
 mod build;
+mod edit;
 mod facts;
 mod network;
 mod render;
@@ -17,6 +18,7 @@ mod uci;
 mod values;
 mod zones;
 
+pub use edit::edits;
 pub use render::render;
 
 use crate::{Input, Parsed, registry};

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use tillgate_estate::Site;
 use tillgate_intent::{Intent, Side};
-use tillgate_model::{Family, Protocol, Text, addresses_text, format_ports, range_to_prefixes};
+use tillgate_model::{Family, Protocol, Ranges, Text, addresses_text, format_ports, range_to_prefixes};
 
 /// Neighbour discovery and multicast listeners (RFC 4861, RFC 3810), by number: older releases know few of the names.
 const DISCOVERY: [u8; 8] = [130, 131, 132, 133, 134, 135, 136, 143];
@@ -66,19 +66,19 @@ struct Writer<'a> {
 }
 
 /// A section being written.
-struct Section(String);
+pub(super) struct Section(pub(super) String);
 
 impl Section {
-    fn new(kind: &str) -> Self {
+    pub(super) fn new(kind: &str) -> Self {
         Section(format!("\nconfig {kind}\n"))
     }
 
-    fn option(mut self, name: &str, value: impl std::fmt::Display) -> Self {
+    pub(super) fn option(mut self, name: &str, value: impl std::fmt::Display) -> Self {
         let _ = writeln!(self.0, "\toption {name} '{}'", quoted(&value.to_string()));
         self
     }
 
-    fn list(mut self, name: &str, values: impl IntoIterator<Item = String>) -> Self {
+    pub(super) fn list(mut self, name: &str, values: impl IntoIterator<Item = String>) -> Self {
         for value in values {
             let _ = writeln!(self.0, "\tlist {name} '{}'", quoted(&value));
         }
@@ -92,7 +92,7 @@ fn quoted(text: &str) -> String {
     text.chars().map(clean).collect::<String>().replace('\'', "'\\''")
 }
 
-fn word(family: Family) -> &'static str {
+pub(super) fn word(family: Family) -> &'static str {
     if family == Family::V4 { "ipv4" } else { "ipv6" }
 }
 
@@ -188,35 +188,8 @@ impl Writer<'_> {
             let zones = self.intent.topology.zones.iter().zip(&self.zones);
             let own = zones.clone().find(|(z, _)| on.first() == Some(&z.interface)).map(|(_, own)| own);
             let zone = if on == self.intent.topology.uplinks { &self.wan } else { own.unwrap_or(&self.wan) };
-            let mark = if only { "!" } else { "" };
-            let addresses = addresses_text(family, &ranges);
-            // Untracked, such packets are no answers, which fw4 accepts before any rule.
-            for (dest, target) in [(false, "NOTRACK"), (false, "DROP"), (true, "DROP")] {
-                let mut rule = Section::new("rule")
-                    .option("name", comment(&format!("{name}: forged source")))
-                    .option("src", zone);
-                if dest {
-                    rule = rule.option("dest", "*");
-                }
-                let rule = rule
-                    .option("family", word(family))
-                    .option("proto", "all")
-                    .list("src_ip", addresses.iter().map(|a| format!("{mark}{a}")))
-                    .option("target", target);
-                out.push_str(&rule.0);
-            }
+            out.push_str(&forged(zone, None, family, &ranges, only, &name));
         }
-    }
-
-    /// The sources that are not forged, where a rule names none: rules then contradict each other nowhere.
-    fn genuine(&self, from: Side, family: Family) -> Vec<String> {
-        let interfaces = Permit::interfaces(from, self.intent);
-        let mut own =
-            sources(self.intent).into_iter().filter(|(on, f, ..)| *on == interfaces && *f == family);
-        own.next().map_or(Vec::new(), |(_, _, ranges, only, _)| {
-            let mark = if only { "" } else { "!" };
-            addresses_text(family, &ranges).iter().map(|a| format!("{mark}{a}")).collect()
-        })
     }
 
     /// What IPv6 cannot do without.
@@ -231,7 +204,7 @@ impl Writer<'_> {
                 .option("family", "ipv6")
                 .option("proto", "icmp")
                 .list("icmp_type", DISCOVERY.iter().map(u8::to_string))
-                .list("src_ip", self.genuine(from, Family::V6))
+                .list("src_ip", genuine(self.intent, from, Family::V6))
                 .option("target", "ACCEPT");
             out.push_str(&rule.0);
         }
@@ -263,27 +236,10 @@ impl Writer<'_> {
             rule = rule.option("dest", self.side(to));
         }
         rule = rule.option("family", word(family));
-        rule = match &permit.service {
-            Service::Any => rule.option("proto", "all"),
-            Service::Protocol(protocol) => rule.option("proto", protocol.0),
-            Service::Icmp(kind) => rule.option("proto", "icmp").list("icmp_type", [kind.to_string()]),
-            Service::Ports { protocol, ports, source_port } => {
-                // With any other protocol fw4 leaves ports out, and would permit all of them.
-                if ![Protocol::TCP, Protocol::UDP].contains(protocol) {
-                    let text = Text::new("cannot-ports-openwrt").arg("protocol", protocol);
-                    return Err(RenderError::CannotExpress(text));
-                }
-                let rule = rule.option("proto", protocol);
-                let rule = match source_port {
-                    Some(port) => rule.option("src_port", port),
-                    None => rule,
-                };
-                rule.option("dest_port", format_ports(ports).replace(',', " "))
-            }
-        };
+        rule = service(rule, &permit.service)?;
         rule = match &permit.source {
             Some(source) => rule.list("src_ip", addresses_text(family, source)),
-            None => rule.list("src_ip", self.genuine(permit.from, family)),
+            None => rule.list("src_ip", genuine(self.intent, permit.from, family)),
         };
         rule = match &permit.target {
             Target::Any => rule,
@@ -346,6 +302,72 @@ impl Writer<'_> {
         }
         Some(out)
     }
+}
+
+/// Rules that drop what cannot come from where it comes from: sources beside these, or (not `only`) these. `device` is
+/// given where the zone has others too.
+pub(super) fn forged(
+    zone: &str,
+    device: Option<&str>,
+    family: Family,
+    ranges: &Ranges,
+    only: bool,
+    name: &str,
+) -> String {
+    let mark = if only { "!" } else { "" };
+    let addresses = addresses_text(family, ranges);
+    let mut out = String::new();
+    // Untracked, such packets are no answers, which fw4 accepts before any rule.
+    for (dest, target) in [(false, "NOTRACK"), (false, "DROP"), (true, "DROP")] {
+        let mut rule = Section::new("rule")
+            .option("name", comment(&format!("{name}: forged source")))
+            .option("src", zone);
+        if let Some(device) = device {
+            rule = rule.option("device", device);
+        }
+        if dest {
+            rule = rule.option("dest", "*");
+        }
+        let rule = rule
+            .option("family", word(family))
+            .option("proto", "all")
+            .list("src_ip", addresses.iter().map(|a| format!("{mark}{a}")))
+            .option("target", target);
+        out.push_str(&rule.0);
+    }
+    out
+}
+
+/// The sources that are not forged, where a rule names none: rules then contradict each other nowhere.
+pub(super) fn genuine(intent: &Intent, from: Side, family: Family) -> Vec<String> {
+    let interfaces = Permit::interfaces(from, intent);
+    let mut own = sources(intent).into_iter().filter(|(on, f, ..)| *on == interfaces && *f == family);
+    own.next().map_or(Vec::new(), |(_, _, ranges, only, _)| {
+        let mark = if only { "" } else { "!" };
+        addresses_text(family, &ranges).iter().map(|a| format!("{mark}{a}")).collect()
+    })
+}
+
+/// A rule with its service.
+pub(super) fn service(rule: Section, service: &Service) -> Result<Section, RenderError> {
+    Ok(match service {
+        Service::Any => rule.option("proto", "all"),
+        Service::Protocol(protocol) => rule.option("proto", protocol.0),
+        Service::Icmp(kind) => rule.option("proto", "icmp").list("icmp_type", [kind.to_string()]),
+        Service::Ports { protocol, ports, source_port } => {
+            // With any other protocol fw4 leaves ports out, and would permit all of them.
+            if ![Protocol::TCP, Protocol::UDP].contains(protocol) {
+                let text = Text::new("cannot-ports-openwrt").arg("protocol", protocol);
+                return Err(RenderError::CannotExpress(text));
+            }
+            let rule = rule.option("proto", protocol);
+            let rule = match source_port {
+                Some(port) => rule.option("src_port", port),
+                None => rule,
+            };
+            rule.option("dest_port", format_ports(ports).replace(',', " "))
+        }
+    })
 }
 
 fn kind(content: &Content) -> bool {

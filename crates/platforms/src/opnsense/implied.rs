@@ -3,7 +3,7 @@
 use super::addresses::{Gathering, Set, Side};
 use super::draft::Draft;
 use super::network::Interface;
-use super::tree::{Product, Tree};
+use super::tree::{El, Product, Tree};
 use super::user::Reader;
 use tillgate_model::{Family, Ranges, Span, Text};
 
@@ -312,13 +312,19 @@ fn portals(
     }
 }
 
+/// Whether the console of the firewall stays open inside, whatever the rules say.
+pub fn lockout_on(tree: &Tree<'_>) -> bool {
+    let gui = |system: El<'_>| system.child("webgui").is_some_and(|g| g.has("noantilockout"));
+    tree.one("system").is_some_and(|system| !gui(system))
+}
+
 /// The interface on which the console of the firewall stays open, and its ports.
 pub fn lockout(tree: &Tree<'_>, reader: &Reader<'_, '_>) -> Option<(String, Vec<u16>)> {
-    let system = tree.one("system")?;
-    let gui = system.child("webgui");
-    if gui.is_some_and(|g| g.has("noantilockout")) {
+    if !lockout_on(tree) {
         return None;
     }
+    let system = tree.one("system")?;
+    let gui = system.child("webgui");
     let network = &reader.aliases.network;
     let key = match tree.product {
         Product::OPNsense => network.first_inside()?,

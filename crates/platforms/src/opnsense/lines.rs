@@ -14,6 +14,17 @@ use tillgate_model::{Family, Protocol, Ranges, Text, addresses_text};
 /// Aliases have fewer than 32 characters; a number may follow.
 const LONGEST_NAME: usize = 24;
 
+/// How it is said that something may go to the internet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Outside {
+    /// By a rule that passes it.
+    Plain,
+    /// Behind denials of everything else.
+    Guarded,
+    /// By these denials alone: what passes it is there already.
+    Denials,
+}
+
 impl Writer<'_> {
     /// The rules of each interface, in the order in which they are asked.
     pub fn filter(&mut self) -> Result<Vec<Line>, RenderError> {
@@ -23,29 +34,29 @@ impl Writer<'_> {
         for (key, device) in self.keys.clone() {
             self.forged(&key, &device, &mut out);
             self.neighbours(&key, &device, &mut out);
-            self.permits((&key, &device), &local, &through, true, &mut out)?;
+            self.permits((&key, &device), &local, &through, Outside::Guarded, &mut out)?;
             out.push(Line { interface: key, comment: "denied and logged".into(), ..Line::default() });
         }
         Ok(out)
     }
 
-    /// What passes in by an interface. `guarded`: what may go to the internet must not reach anything else.
+    /// What passes in by an interface.
     pub fn permits(
         &mut self,
         on: (&str, &str),
         local: &[Permit],
         through: &[Permit],
-        guarded: bool,
+        outside: Outside,
         out: &mut Vec<Line>,
     ) -> Result<(), RenderError> {
         let here = |p: &&Permit| Permit::interfaces(p.from, self.intent).iter().any(|d| d == on.1);
         let local: Vec<&Permit> = local.iter().filter(here).collect();
-        let (outside, between): (Vec<&Permit>, Vec<&Permit>) =
+        let (leaving, between): (Vec<&Permit>, Vec<&Permit>) =
             through.iter().filter(here).partition(|p| p.to == Some(Side::Uplinks));
         for permit in local.into_iter().chain(between) {
             self.permit(on, permit, out)?;
         }
-        if guarded && !outside.is_empty() {
+        if outside != Outside::Plain && !leaving.is_empty() {
             // No rule knows where a packet leaves.
             let inner = self.inner();
             for (word, comment) in [
@@ -60,7 +71,8 @@ impl Writer<'_> {
                 });
             }
         }
-        outside.into_iter().try_for_each(|permit| self.permit(on, permit, out))
+        let passing = leaving.into_iter().filter(|_| outside != Outside::Denials);
+        passing.into_iter().try_for_each(|permit| self.permit(on, permit, out))
     }
 
     /// Segments, groups and broadcasts.

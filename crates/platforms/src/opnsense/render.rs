@@ -6,6 +6,7 @@ use super::tree::Product;
 use super::write::{Area, UNIT, element, flag};
 use crate::write::{RenderError, Rendered, check, prove};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use tillgate_estate::Site;
 use tillgate_intent::Intent;
 use tillgate_model::{Family, Text, addresses_text};
@@ -45,7 +46,7 @@ pub struct Writer<'a> {
     /// Key and device of each interface, uplinks first.
     pub keys: Vec<(String, String)>,
     /// Aliases that there are already.
-    pub known: Known,
+    pub known: Rc<Known>,
     /// New aliases by type and items.
     pub aliases: BTreeMap<(&'static str, Vec<String>), String>,
     /// How often a name was wished for.
@@ -72,21 +73,12 @@ impl<'a> Writer<'a> {
         for (at, zone) in topology.zones.iter().enumerate() {
             keys.push((if at == corp { "lan".into() } else { next() }, zone.interface.clone()));
         }
-        Writer::with(intent, product, keys, Known::default())
+        Writer::with(intent, product, keys, Rc::default())
     }
 
     /// With interfaces and aliases that there are.
-    pub fn with(
-        intent: &'a Intent,
-        product: Product,
-        keys: Vec<(String, String)>,
-        known: Known,
-    ) -> Self {
+    pub fn with(intent: &'a Intent, product: Product, keys: Vec<(String, String)>, known: Rc<Known>) -> Self {
         Writer { intent, product, keys, known, aliases: BTreeMap::new(), used: BTreeMap::new() }
-    }
-
-    fn key(&self, device: &str) -> String {
-        self.keys.iter().find(|(_, d)| d == device).map_or(String::new(), |(key, _)| key.clone())
     }
 
     fn file(&mut self, site: &str) -> Result<String, RenderError> {
@@ -221,26 +213,33 @@ impl<'a> Writer<'a> {
         out.open("outbound");
         if self.intent.masquerade && !inside.is_empty() {
             out.line(&element("mode", "advanced"));
-            let items = addresses_text(Family::V4, &inside);
-            let name = match items.as_slice() {
-                [only] if !only.contains('-') => only.clone(),
-                _ => self.alias("network", items, "inside"),
-            };
-            for uplink in &self.intent.topology.uplinks {
-                out.open("rule");
-                out.line(&element("interface", &self.key(uplink)));
-                out.line(&element("ipprotocol", "inet"));
-                out.line(&format!("<source>{}</source>", element("network", &name)));
-                out.line(&format!("<destination>{}</destination>", flag(self.product, "any")));
-                out.line("<target></target>");
-                out.line(&element("descr", "tillgate"));
-                out.close("rule");
-            }
+            self.source_rules(&mut out);
         } else {
             out.line(&element("mode", "disabled"));
         }
         out.close("outbound");
         out.close("nat");
         out.text()
+    }
+
+    /// Rules by which sources inside become the address of the uplink they leave by.
+    pub fn source_rules(&mut self, out: &mut Area) {
+        let inside = self.intent.topology.inside(Family::V4);
+        let items = addresses_text(Family::V4, &inside);
+        let name = match items.as_slice() {
+            [only] if !only.contains('-') => only.clone(),
+            _ => self.alias("network", items, "inside"),
+        };
+        let uplinks = self.keys.clone().into_iter();
+        for (key, _) in uplinks.filter(|(_, device)| self.intent.topology.uplinks.contains(device)) {
+            out.open("rule");
+            out.line(&element("interface", &key));
+            out.line(&element("ipprotocol", "inet"));
+            out.line(&format!("<source>{}</source>", element("network", &name)));
+            out.line(&format!("<destination>{}</destination>", flag(self.product, "any")));
+            out.line("<target></target>");
+            out.line(&element("descr", "tillgate"));
+            out.close("rule");
+        }
     }
 }

@@ -55,10 +55,14 @@ impl Area {
     }
 
     pub fn line(&mut self, line: &str) {
-        self.out.push_str(&self.base);
-        self.out.push_str(&self.unit.repeat(self.depth));
+        self.out.push_str(&self.margin());
         self.out.push_str(line);
         self.out.push('\n');
+    }
+
+    /// White space in front of the next line.
+    pub fn margin(&self) -> String {
+        self.base.clone() + &self.unit.repeat(self.depth)
     }
 
     /// Lines that are indented already.

@@ -50,6 +50,9 @@ impl Way {
     }
 }
 
+/// Takes broadcasts from the rules that let everything out.
+const BROADCASTS: &str = "block out log quick inet to 255.255.255.255";
+
 /// Rules for what goes out, and nothing else.
 const GOING_OUT: Way = Way { inward: false, outward: Outward::Rules, guarded: false };
 
@@ -219,7 +222,7 @@ impl Grant<'_> {
         use Outward::{All, Nothing, Rules};
         let place = whole_lines(&spot.raw.span);
         let ways: Vec<Way> = match spot.raw.ways {
-            (true, true) => [All, Rules].into_iter().flat_map(Way::both).collect(),
+            (true, true) => [Nothing, All, Rules].into_iter().flat_map(Way::both).collect(),
             // What it lets out came in by default.
             (false, true) if self.sheet.denial(false).is_none() => return self.closed(),
             (false, true) => [GOING_OUT].into_iter().chain(Way::both(Rules)).collect(),
@@ -310,11 +313,9 @@ impl Grant<'_> {
             |p: &Permit| matches!(&p.service, Service::Ports { ports, .. } if *ports == Ranges::single(67));
         if let (true, true, Some(first)) = (way.guarded, self.local.iter().any(asked), self.sheet.first()) {
             // `in` rules that let clients ask for an address do not know that such packets never leave.
-            draft.rule(
-                &first,
-                "broadcasts stay where they are",
-                "block out log quick inet to 255.255.255.255",
-            );
+            if !self.sheet.spots.iter().any(|s| s.raw.span.text() == BROADCASTS) {
+                draft.rule(&first, "broadcasts stay where they are", BROADCASTS);
+            }
         }
         // Of quick rules the first decides, of the others the last.
         let (early, late): (Vec<_>, Vec<_>) = guards.into_iter().partition(|(.., quick)| *quick);

@@ -149,8 +149,10 @@ impl<'a> Sheet<'a> {
         if self.desk.intent.topology.inside(Family::V6).is_empty() || self.spots.iter().any(passes) {
             return String::new();
         }
-        let rule = NEIGHBOURS.replace("icmp6-type", "to { (self) ff02::/16 } icmp6-type");
-        format!("# neighbour discovery and multicast listeners\n{rule}\n")
+        // `out` rules do not know that routers never forward it.
+        format!(
+            "# neighbour discovery and multicast listeners stay on their link\n{NEIGHBOURS} tag TG_LINK\nblock out log quick tagged TG_LINK\n"
+        )
     }
 
     /// The same, where the rule at a place passes it and goes.

@@ -1,0 +1,467 @@
+//! Permissions written into somebody's lists and zone policies, and what makes their answers come back.
+
+use super::config::{Deed, Direction, NatSide};
+use super::removal::{chosen, removal};
+use super::sheet::{Names, Sheet};
+use super::text::{Words, addresses, entries, remark};
+use super::wiring;
+use crate::edit::permissions;
+use crate::permits::{Permit, Service, Target};
+use tillgate_intent::{Flow, Intent, Side};
+use tillgate_model::{
+    Decision, Family, Packet, Protocol, Ranges, Span, State, address_from_bits, prefix_range,
+    range_to_prefixes,
+};
+use tillgate_ruleset::{Edit, Kind, trace};
+
+/// What a line that stands in the way belongs to.
+enum Place<'s> {
+    /// A list that filters: an entry of it, or its end.
+    List(Family, &'s str, Option<usize>),
+    /// An entry of a list that classes ask.
+    Asked(Family, &'s str, usize),
+    /// A policy, a pair, or what no pair says.
+    Zones,
+    /// A family that is not forwarded.
+    Unrouted(Family),
+}
+
+fn place<'s>(sheet: &'s Sheet<'_>, span: &Span) -> Option<Place<'s>> {
+    let same = |other: &Span| other.start == span.start && other.file.name == span.file.name;
+    if let Some((family, _)) = sheet.config.unrouted.iter().find(|(_, own)| same(own)) {
+        return Some(Place::Unrouted(*family));
+    }
+    if let Some((family, name, row)) = sheet.item(span) {
+        let filters = !sheet.bindings(family, name).is_empty() || sheet.on_terminals(family, name);
+        return match (filters, sheet.asking(name).is_empty()) {
+            (true, _) => Some(Place::List(family, name, Some(row))),
+            (false, false) => Some(Place::Asked(family, name, row)),
+            _ => None,
+        };
+    }
+    if let Some((family, name)) = sheet.binding(span) {
+        return Some(Place::List(family, name, None));
+    }
+    let row = sheet.row(span)?;
+    let head = &sheet.rows[sheet.rows[row].head].line;
+    let zones = ["policy-map", "class-map", "zone-pair", "zone"];
+    let zones = zones.iter().any(|kind| head.is(0, kind)) || sheet.rows[row].line.is(0, "zone-member");
+    zones.then_some(Place::Zones)
+}
+
+/// Which entries a permission becomes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept<'s> {
+    /// As the connection is opened.
+    Plain,
+    /// Remembered under a name.
+    Reflected(&'s str),
+    /// With what is inside denied before what goes to the internet.
+    Fenced,
+    /// As it is answered; to translated addresses, if so.
+    Answered(bool),
+}
+
+/// Ways to let flows pass at a place.
+pub fn permit(
+    sheet: &Sheet<'_>,
+    at: &Span,
+    instead: bool,
+    flows: &[&Flow],
+    internet: &[usize],
+) -> Vec<Vec<Edit>> {
+    let (local, forward) = permissions(sheet.desk.intent, flows, internet);
+    let all: Vec<&Permit> = local.iter().chain(&forward).collect();
+    if all.is_empty() {
+        return Vec::new();
+    }
+    if instead {
+        return replace(sheet, at, &all);
+    }
+    // What passes already is not said again.
+    let parts: Vec<Permit> = all.iter().flat_map(|permit| split(permit)).collect();
+    let parts: Vec<&Permit> = parts.iter().collect();
+    let forth = in_the_way(sheet, &parts, false);
+    let same = |(span, _): &&(Span, Vec<&Permit>)| span.start == at.start && span.file.name == at.file.name;
+    let here = [(at.clone(), forth.iter().find(same).map_or(all.clone(), |(_, list)| list.clone()))];
+    let mut out = everywhere(sheet, &here, &[]);
+    if forth.len() > 1 {
+        out.extend(everywhere(sheet, &forth, &[]));
+    }
+    // What zones let pass by a session is no matter of lists.
+    let mut back = in_the_way(sheet, &parts, true);
+    back.retain(|(span, _)| matches!(place(sheet, span), Some(Place::List(..))));
+    if !back.is_empty() {
+        let forth = if forth.is_empty() { here.as_slice() } else { forth.as_slice() };
+        out.extend(everywhere(sheet, forth, &back));
+    }
+    out
+}
+
+/// A permission as those that one entry says.
+fn split(permit: &Permit) -> Vec<Permit> {
+    let blocks = |ranges: &Ranges| -> Vec<Ranges> {
+        let spans = ranges.as_slice().iter();
+        let nets = spans.flat_map(|(lo, hi)| range_to_prefixes(permit.family, *lo, *hi));
+        nets.map(|net| prefix_range(&net)).map(|(lo, hi)| Ranges::span(lo, hi)).collect()
+    };
+    let sources = permit.source.as_ref().map_or(vec![None], |r| blocks(r).into_iter().map(Some).collect());
+    let targets = match &permit.target {
+        Target::Ranges(ranges) => blocks(ranges).into_iter().map(Target::Ranges).collect(),
+        other => vec![other.clone()],
+    };
+    let services = match &permit.service {
+        Service::Ports { protocol, ports, source_port } => {
+            let each = ports.as_slice().iter().map(|(lo, hi)| Ranges::span(*lo, *hi));
+            let of = |ports| Service::Ports { protocol: *protocol, ports, source_port: *source_port };
+            each.map(of).collect()
+        }
+        other => vec![other.clone()],
+    };
+    let mut out = Vec::new();
+    for service in &services {
+        for source in &sources {
+            for target in &targets {
+                let (source, target, service) = (source.clone(), target.clone(), service.clone());
+                out.push(Permit { source, target, service, ..permit.clone() });
+            }
+        }
+    }
+    out
+}
+
+/// What holds a packet of each permission, at any hook.
+fn in_the_way<'p>(sheet: &Sheet<'_>, all: &[&'p Permit], back: bool) -> Vec<(Span, Vec<&'p Permit>)> {
+    let intent = sheet.desk.intent;
+    let mut rules = sheet.desk.rules.clone();
+    let mut bases = std::mem::take(&mut rules.bases);
+    bases.retain(|base| base.kind == Kind::Filter);
+    let mut out: Vec<(Span, Vec<&Permit>)> = Vec::new();
+    for base in bases {
+        rules.bases = vec![base];
+        for permit in all {
+            let Some(mut packet) = packet(intent, permit) else { continue };
+            if back {
+                if packet.output.is_none() {
+                    continue;
+                }
+                packet = answer(packet);
+            }
+            let found = trace(&rules, Some(&intent.topology), &packet, None);
+            let Some(span) = found.decided_by.filter(|_| found.decision == Decision::Deny) else { continue };
+            match out.iter_mut().find(|(own, _)| own.start == span.start && own.file.name == span.file.name) {
+                Some((_, list)) if list.iter().any(|known| std::ptr::eq(*known, *permit)) => {}
+                Some((_, list)) => list.push(permit),
+                None => out.push((span, vec![permit])),
+            }
+        }
+    }
+    out
+}
+
+/// A packet of a permission.
+fn packet(intent: &Intent, permit: &Permit) -> Option<Packet> {
+    let family = permit.family;
+    let outside = if family == Family::V4 { "203.0.113.5" } else { "2001:db8:ffff::5" };
+    let zone = match permit.from {
+        Side::Zone(at) => intent.topology.zones.get(at),
+        Side::Uplinks => None,
+    };
+    let first = |ranges: Option<&Ranges>| {
+        let bits = ranges.and_then(Ranges::first);
+        bits.map(|bits| address_from_bits(family, bits))
+    };
+    let own = zone.map(|zone| zone.ranges(family).subtract(&zone.gateway_ranges(family)));
+    let source = first(permit.source.as_ref().or(own.as_ref())).or(outside.parse().ok())?;
+    let destination = match (&permit.target, permit.to) {
+        (Target::Ranges(ranges), _) => first(Some(ranges))?,
+        (_, None) => zone.map(|z| z.gateway_ranges(family)).as_ref().and_then(|r| first(Some(r)))?,
+        _ => outside.parse().ok()?,
+    };
+    let (protocol, source_port, destination_port) = match &permit.service {
+        Service::Any => (Protocol::TCP, 40000, 443),
+        Service::Protocol(protocol) => (*protocol, 40000, 40001),
+        Service::Icmp(kind) if family == Family::V4 => (Protocol::ICMP, u16::from(*kind), 0),
+        Service::Icmp(kind) => (Protocol::ICMPV6, u16::from(*kind), 0),
+        Service::Ports { protocol, ports, source_port } => {
+            (*protocol, source_port.unwrap_or(40000), ports.first().and_then(|p| u16::try_from(p).ok())?)
+        }
+    };
+    let interface = |side: Side| Permit::interfaces(side, intent).into_iter().next();
+    Some(Packet {
+        input: interface(permit.from),
+        output: permit.to.and_then(interface),
+        state: State::New,
+        protocol,
+        source,
+        destination,
+        source_port,
+        destination_port,
+        tcp_flags: Packet::usual_flags(protocol, State::New),
+    })
+}
+
+/// What answers a packet.
+fn answer(packet: Packet) -> Packet {
+    let (source_port, destination_port) = match packet.protocol {
+        Protocol::ICMP => (0, 0),
+        Protocol::ICMPV6 => (129, 0),
+        _ => (packet.destination_port, packet.source_port),
+    };
+    Packet {
+        input: packet.output,
+        output: packet.input,
+        state: State::Established,
+        source: packet.destination,
+        destination: packet.source,
+        source_port,
+        destination_port,
+        tcp_flags: Packet::usual_flags(packet.protocol, State::Established),
+        ..packet
+    }
+}
+
+/// Ways to let permissions pass at several places at once, and their answers at others.
+fn everywhere(
+    sheet: &Sheet<'_>,
+    forth: &[(Span, Vec<&Permit>)],
+    back: &[(Span, Vec<&Permit>)],
+) -> Vec<Vec<Edit>> {
+    let mut parts: Vec<Vec<Vec<Edit>>> = Vec::new();
+    let mut zones: Vec<&Permit> = Vec::new();
+    for (span, list) in forth {
+        parts.push(match place(sheet, span) {
+            Some(Place::List(family, name, row)) => {
+                let mut kinds: Vec<Kept<'_>> =
+                    reflected(sheet, family, name).map(Kept::Reflected).into_iter().collect();
+                kinds.extend([Kept::Plain, Kept::Fenced]);
+                let ways = kinds.into_iter().filter_map(|kept| items(sheet, (family, name), list, kept));
+                ways.filter_map(|items| sheet.put((family, name), row, false, &items)).collect()
+            }
+            Some(Place::Asked(family, name, row)) => asked(sheet, (family, name), row, list),
+            Some(Place::Zones) => {
+                zones.extend(list);
+                continue;
+            }
+            Some(Place::Unrouted(family)) => routed(sheet, family, span),
+            None => return Vec::new(),
+        });
+    }
+    if !zones.is_empty() {
+        parts.push(wiring::zones(sheet, &zones, &[], true));
+    }
+    for (span, list) in back {
+        let Some(Place::List(family, name, row)) = place(sheet, span) else { return Vec::new() };
+        let kept = Kept::Answered(hidden(sheet, family, name));
+        let put = items(sheet, (family, name), list, kept).and_then(|i| sheet.put((family, name), row, false, &i));
+        parts.push(put.into_iter().collect());
+    }
+    zip(parts)
+}
+
+/// One way of each part at a time; a part with fewer ways stays at its last.
+fn zip(parts: Vec<Vec<Vec<Edit>>>) -> Vec<Vec<Edit>> {
+    if parts.iter().any(Vec::is_empty) {
+        return Vec::new();
+    }
+    let most = parts.iter().map(Vec::len).max().unwrap_or(0);
+    let one = |at: usize| parts.iter().filter_map(|p| p.get(at).or(p.last())).flatten().cloned().collect();
+    (0..most).map(one).collect()
+}
+
+/// The name under which a list remembers sessions.
+fn reflected<'s>(sheet: &'s Sheet<'_>, family: Family, name: &str) -> Option<&'s str> {
+    let list = sheet.config.lists.get(&(family, name.to_string()))?;
+    list.entries().find_map(|entry| entry.reflect.as_deref())
+}
+
+/// Whether a list sees outside addresses as destinations.
+fn hidden(sheet: &Sheet<'_>, family: Family, name: &str) -> bool {
+    let bindings = sheet.bindings(family, name);
+    family == Family::V4
+        && bindings.iter().any(|(interface, direction)| {
+            let outside = sheet.config.interfaces.get(*interface).is_some_and(|i| i.nat == Some(NatSide::Outside));
+            outside && *direction == Direction::In
+        })
+}
+
+/// Entries of permissions for a list, with remarks; `None` where they are none, or nothing else than the plain ones.
+fn items(
+    sheet: &Sheet<'_>,
+    (family, name): (Family, &str),
+    permits: &[&Permit],
+    kept: Kept<'_>,
+) -> Option<Vec<String>> {
+    let list = sheet.config.lists.get(&(family, name.to_string()))?;
+    let terminal = sheet.on_terminals(family, name);
+    let inward = sheet.bindings(family, name).iter().any(|(_, direction)| *direction == Direction::In);
+    let inside = addresses(family, Some(&sheet.desk.intent.topology.inside(family)));
+    let mut out: Vec<String> = Vec::new();
+    let mut last = String::new();
+    let mut fenced = false;
+    for permit in permits.iter().filter(|p| p.family == family) {
+        let comment = match kept {
+            Kept::Answered(_) => format!("answers of {}", permit.comment),
+            _ => permit.comment.clone(),
+        };
+        if comment != last {
+            out.push(format!("remark {}", remark(&comment)));
+            last = comment;
+        }
+        let internet = permit.to == Some(Side::Uplinks) && !matches!(permit.target, Target::Ranges(_));
+        let words = entries(permit);
+        let fence = kept == Kept::Fenced && inward && internet && !list.standard;
+        let nets = if fence { inside.as_slice() } else { &[] };
+        fenced |= !nets.is_empty();
+        for entry in &words {
+            out.extend(nets.iter().map(|net| format!("deny {} log", entry.towards(net).forth())));
+        }
+        let one = |entry: Words| match kept {
+            _ if list.standard => format!("permit {}", entry.source),
+            Kept::Answered(hidden) => format!("permit {}", entry.back(hidden)),
+            Kept::Reflected(name) => format!("permit {} reflect {name}", entry.forth()),
+            _ if terminal => format!("permit {}", entry.towards("any").forth()),
+            _ => format!("permit {}", entry.forth()),
+        };
+        let mut lines: Vec<String> = words.into_iter().map(one).collect();
+        lines.dedup();
+        out.extend(lines);
+    }
+    (!out.is_empty() && (kept != Kept::Fenced || fenced)).then_some(out)
+}
+
+/// Past a class that drops: not part of it, or let through before it.
+fn asked(sheet: &Sheet<'_>, (family, name): (Family, &str), row: usize, permits: &[&Permit]) -> Vec<Vec<Edit>> {
+    let asking = sheet.asking(name);
+    let parts = sheet.config.policies.values().flat_map(|policy| &policy.classes);
+    let drops = parts.filter(|c| {
+        c.class.as_deref().is_some_and(|own| asking.contains(&own)) && matches!(c.deed, Some((Deed::Drop, _)))
+    });
+    let spots: Vec<usize> = drops.filter_map(|class| sheet.row(&class.span)).collect();
+    let mut out = Vec::new();
+    if !spots.is_empty() {
+        let exempt = items(sheet, (family, name), permits, Kept::Plain).map(|list| {
+            list.into_iter().map(|item| match item.strip_prefix("permit ") {
+                Some(rest) => format!("deny {rest}"),
+                None => item.replacen("remark ", "remark not of this class: ", 1),
+            })
+        });
+        let put = exempt.and_then(|list| {
+            let list: Vec<String> = list.collect();
+            sheet.put((family, name), Some(row), false, &list)
+        });
+        out.extend(put);
+    }
+    out.extend(wiring::zones(sheet, permits, &spots, spots.is_empty()));
+    out
+}
+
+/// A family that is forwarded.
+fn routed(sheet: &Sheet<'_>, family: Family, span: &Span) -> Vec<Vec<Edit>> {
+    if family == Family::V4 {
+        return vec![vec![Edit { span: span.clone(), text: "ip routing".into() }]];
+    }
+    let first = sheet.rows.iter().position(|row| row.line.is(0, "interface"));
+    let text = "ipv6 unicast-routing\n!\n".to_string();
+    let edit = first.map(|row| sheet.before(row, text.clone())).or_else(|| sheet.append(text));
+    edit.map(|edit| vec![edit]).into_iter().collect()
+}
+
+/// What flows need, in the place of a line that permits more.
+fn replace(sheet: &Sheet<'_>, at: &Span, permits: &[&Permit]) -> Vec<Vec<Edit>> {
+    match place(sheet, at) {
+        Some(Place::List(family, name, Some(row))) => {
+            let intent = sheet.desk.intent;
+            let flows: Vec<&Flow> = intent.flows.iter().collect();
+            let internet: Vec<usize> = (0..intent.topology.zones.len()).collect();
+            // Whose answers the line let pass too.
+            let (_, all) = permissions(intent, &flows, &internet);
+            let bindings = sheet.bindings(family, name);
+            let returns = |permit: &&Permit| {
+                bindings.iter().any(|(interface, direction)| {
+                    let side = if *direction == Direction::In { permit.to } else { Some(permit.from) };
+                    side.is_some_and(|s| Permit::interfaces(s, intent).iter().any(|i| i == interface))
+                })
+            };
+            let returning: Vec<&Permit> = all.iter().filter(returns).collect();
+            let back = items(sheet, (family, name), &returning, Kept::Answered(hidden(sheet, family, name)));
+            let mut out = Vec::new();
+            for kept in [Kept::Plain, Kept::Fenced] {
+                let Some(list) = items(sheet, (family, name), permits, kept) else { continue };
+                out.extend(sheet.put((family, name), Some(row), true, &list));
+                if let Some(back) = &back {
+                    let both = [back.as_slice(), &list].concat();
+                    out.extend(sheet.put((family, name), Some(row), true, &both));
+                }
+            }
+            out
+        }
+        Some(Place::Asked(family, name, row)) => {
+            let list = items(sheet, (family, name), permits, Kept::Plain);
+            let mut out: Vec<Vec<Edit>> =
+                list.and_then(|list| sheet.put((family, name), Some(row), true, &list)).into_iter().collect();
+            if !chosen(sheet, name) {
+                out.extend(beside(sheet, at, permits));
+            }
+            out
+        }
+        Some(Place::Zones) => beside(sheet, at, permits),
+        _ => Vec::new(),
+    }
+}
+
+/// A line goes, and classes of their own let pass what is needed.
+fn beside(sheet: &Sheet<'_>, at: &Span, permits: &[&Permit]) -> Vec<Vec<Edit>> {
+    let gone = removal(sheet, at);
+    if gone.is_empty() {
+        return Vec::new();
+    }
+    let ways = wiring::zones(sheet, permits, &[], false).into_iter();
+    ways.map(|way| gone.iter().cloned().chain(way).collect()).collect()
+}
+
+/// A list with what a side may do, what answers others, and nothing else.
+pub fn whole_list(sheet: &Sheet<'_>, names: &mut Names, at: usize, family: Family) -> Option<(String, String)> {
+    let intent = sheet.desk.intent;
+    let zone = intent.topology.zones.get(at)?;
+    let flows: Vec<&Flow> = intent.flows.iter().collect();
+    let internet: Vec<usize> = (0..intent.topology.zones.len()).collect();
+    let (local, forward) = permissions(intent, &flows, &internet);
+    let of = |permit: &&Permit| permit.family == family;
+    let outside =
+        |p: &&Permit| p.to == Some(Side::Uplinks) && !matches!(p.target, Target::Ranges(_));
+    let from: Vec<&Permit> =
+        local.iter().chain(&forward).filter(of).filter(|p| p.from == Side::Zone(at)).collect();
+    let name = names.fresh(&format!("FROM-{}", zone.name));
+    let (every, head) = match family {
+        Family::V4 => ("ip", format!("ip access-list extended {name}\n")),
+        Family::V6 => ("ipv6", format!("ipv6 access-list {name}\n")),
+    };
+    let mut lines: Vec<String> = Vec::new();
+    let mut add = |comment: String, list: Vec<String>| {
+        let comment = format!("remark {}", remark(&comment));
+        if lines.iter().rfind(|line| line.starts_with("remark ")) != Some(&comment) {
+            lines.push(comment);
+        }
+        lines.extend(list);
+    };
+    let forth = |permit: &Permit| entries(permit).iter().map(|w| format!("permit {}", w.forth())).collect();
+    for permit in from.iter().filter(|p| !outside(p)) {
+        add(permit.comment.clone(), forth(permit));
+    }
+    for permit in forward.iter().filter(of).filter(|p| p.to == Some(Side::Zone(at))) {
+        let back = entries(permit).iter().map(|w| format!("permit {}", w.back(false))).collect();
+        add(format!("answers of {}", permit.comment), back);
+    }
+    if from.iter().any(outside) {
+        let inside = addresses(family, Some(&intent.topology.inside(family)));
+        let fence = inside.iter().map(|net| format!("deny {every} any {net} log")).collect();
+        add("what is inside is not the internet".into(), fence);
+    }
+    for permit in from.iter().filter(|p| outside(p)) {
+        add(permit.comment.clone(), forth(permit));
+    }
+    lines.push(format!("deny {every} any any log"));
+    let text: String = lines.iter().map(|line| format!(" {line}\n")).collect();
+    Some((name, format!("{head}{text}!\n")))
+}
