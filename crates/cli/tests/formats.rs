@@ -24,7 +24,9 @@ fn has(list: &[(String, u64, String)], id: &str, line: u64) -> bool {
 #[test]
 fn untidy_rules_are_found_exactly() {
     let chain = |rules: &str| {
-        format!("table inet t {{ chain c {{ type filter hook forward priority 0; policy drop;\n{rules}}}\n}}\n")
+        format!(
+            "table inet t {{ chain c {{ type filter hook forward priority 0; policy drop;\n{rules}}}\n}}\n"
+        )
     };
     // Two later rules together do the same; one of them alone does not.
     let list = findings(
@@ -50,7 +52,8 @@ fn untidy_rules_are_found_exactly() {
     let list = findings(&chain("ip saddr 10.0.0.7 tcp dport 443 drop\ntcp dport 443 accept\n"), "");
     assert!(!list.iter().any(|(id, ..)| id == "rule-conflicting"), "{list:?}");
     // No packet is both.
-    let list = findings(&chain("ip saddr 10.0.0.0/24 ip saddr 10.0.1.0/24 accept\ntcp dport 443 accept\n"), "");
+    let list =
+        findings(&chain("ip saddr 10.0.0.0/24 ip saddr 10.0.1.0/24 accept\ntcp dport 443 accept\n"), "");
     assert!(has(&list, "rule-redundant", 2), "{list:?}");
 }
 
@@ -76,7 +79,9 @@ fn an_insecure_service_the_estate_asks_for_is_told() {
     let found = json(&done);
     let found = found["findings"].as_array().unwrap();
     assert!(
-        found.iter().any(|f| f["id"] == "insecure-service" && f["message"].as_str().unwrap().contains("Telnet")),
+        found
+            .iter()
+            .any(|f| f["id"] == "insecure-service" && f["message"].as_str().unwrap().contains("Telnet")),
         "{found:#?}"
     );
     std::fs::remove_dir_all(folder).unwrap();
@@ -132,14 +137,25 @@ fn collected_configurations_are_found_as_backup_tools_leave_them() {
     let done = tillgate(&format!("{verify} json"), "");
     assert_eq!(done.code, 2, "{}", done.err);
     let summary = json(&done)["summary"].clone();
-    assert_eq!((&summary["holds"], &summary["unreadable"], &summary["undecided"]), (&23.into(), &1.into(), &1.into()));
+    assert_eq!(
+        (&summary["holds"], &summary["unreadable"], &summary["undecided"]),
+        (&23.into(), &1.into(), &1.into())
+    );
     let junit = tillgate(&format!("{verify} junit"), "");
     assert_eq!(junit.out.matches("<testsuite ").count(), 25, "{}", junit.out);
-    assert!(junit.out.contains("<testsuite name=\"kiel\" tests=\"1\" failures=\"0\" errors=\"1\""), "{}", junit.out);
+    assert!(
+        junit.out.contains("<testsuite name=\"kiel\" tests=\"1\" failures=\"0\" errors=\"1\""),
+        "{}",
+        junit.out
+    );
     let sarif = json(&tillgate(&format!("{verify} sarif"), ""));
     assert_eq!(sarif["runs"][0]["invocations"][0]["executionSuccessful"], false);
     let markdown = tillgate(&format!("{verify} markdown --lang de"), "");
-    assert!(markdown.out.contains("## kiel:") && markdown.out.contains("## aachen: hält"), "{}", markdown.out);
+    assert!(
+        markdown.out.contains("## kiel:") && markdown.out.contains("## aachen: hält"),
+        "{}",
+        markdown.out
+    );
     assert_eq!(tillgate("catalog list --format sarif", "").code, 2);
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -17,8 +17,18 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates from outside that pure crates may use: data in, data out.
-const PURE: &[&str] =
-    &["csv", "hashbrown", "ipnet", "jiff", "rayon", "roxmltree", "rustc-hash", "serde_json", "smallvec", "toml"];
+const PURE: &[&str] = &[
+    "csv",
+    "hashbrown",
+    "ipnet",
+    "jiff",
+    "rayon",
+    "roxmltree",
+    "rustc-hash",
+    "serde_json",
+    "smallvec",
+    "toml",
+];
 
 #[test]
 fn arrows_point_down_and_pure_crates_stay_pure() {

@@ -41,20 +41,15 @@ impl Platform {
     }
 }
 
-/// Repairs that are written by `render` alone.
-fn none(_: &Desk<'_>, _: &Repair<'_>) -> Vec<Vec<Edit>> {
-    Vec::new()
-}
-
 /// An entry: the folder's name is the platform's name.
 macro_rules! platform {
-    ($name:ident, $extension:literal, $edits:expr) => {
+    ($name:ident, $extension:literal) => {
         Platform {
             name: stringify!($name),
             recognise: crate::$name::recognise,
             parse: crate::$name::parse,
             render: crate::$name::render,
-            edits: $edits,
+            edits: crate::$name::edits,
             extension: $extension,
             rollback: concat!("render-rollback-", stringify!($name)),
         }
@@ -63,16 +58,16 @@ macro_rules! platform {
 
 /// All platforms.
 pub const PLATFORMS: &[Platform] = &[
-    platform!(asa, "cfg", crate::asa::edits),
-    platform!(fortios, "conf", crate::fortios::edits),
-    platform!(ios, "cfg", crate::ios::edits),
-    platform!(iptables, "rules", crate::iptables::edits),
-    platform!(nftables, "nft", crate::nftables::edits),
-    platform!(openwrt, "uci", crate::openwrt::edits),
-    platform!(opnsense, "xml", crate::opnsense::edits),
-    platform!(pf, "conf", crate::pf::edits),
-    platform!(routeros, "rsc", crate::routeros::edits),
-    platform!(vyos, "vyos", crate::vyos::edits),
+    platform!(asa, "cfg"),
+    platform!(fortios, "conf"),
+    platform!(ios, "cfg"),
+    platform!(iptables, "rules"),
+    platform!(nftables, "nft"),
+    platform!(openwrt, "uci"),
+    platform!(opnsense, "xml"),
+    platform!(pf, "conf"),
+    platform!(routeros, "rsc"),
+    platform!(vyos, "vyos"),
 ];
 
 /// An editor of one configuration of a site.

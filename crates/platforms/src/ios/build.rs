@@ -6,9 +6,9 @@ use super::{bindings, local, translate, zones};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tillgate_model::{Family, Ranges, SourceFile, Span, Text};
-use tillgate_packetset::Field;
+use tillgate_packetset::{Cube, Field};
 use tillgate_ruleset::{
-    Action, Base, Fact, Hook, InterfaceMatch, Kind, Match, Policy, Rule, RuleSet, Special, Term, What,
+    Action, Base, Fact, Hook, InterfaceMatch, Kind, Match, Part, Policy, Rule, RuleSet, Special, Term, What,
 };
 
 /// Builds the rule set.
@@ -136,10 +136,11 @@ fn reverse_path(compiler: &mut Compiler<'_>, start: &Span) {
             let mut when = passing(name, Some(*family), Direction::In);
             if *family == Family::V4 {
                 // Who asks for a lease has no address yet (Security Command Reference, ip verify unicast).
-                let mut asking = when.clone();
-                asking.narrow(Field::Source, &Ranges::single(0));
-                asking.narrow(Field::Destination, &Ranges::single(u32::MAX.into()));
-                list.push(rule(&check.span, asking, Action::Accept));
+                let asking = Cube::all()
+                    .at(Field::Source, 0)
+                    .and_then(|cube| cube.at(Field::Destination, u32::MAX.into()));
+                let parts = asking.map(|cube| Part { cube, ..Part::default() }).into_iter().collect();
+                when.terms.push(Term::Any { parts, negate: true });
             }
             let fails = Term::Special(vec![Special::ReversePathFails], false);
             if check.loose || check.open {

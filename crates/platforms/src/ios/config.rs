@@ -115,7 +115,6 @@ pub struct Bound {
 /// An interface.
 #[derive(Debug)]
 pub struct Interface {
-    pub span: Span,
     /// Own IPv4 addresses, each with its subnet.
     pub addresses: Vec<(u32, Ranges)>,
     /// More addresses come by DHCP, PPP or from elsewhere.
@@ -245,7 +244,6 @@ pub struct Clause {
 /// A range of terminal lines.
 #[derive(Debug)]
 pub struct Lines {
-    pub span: Span,
     pub lists: BTreeMap<Family, Named>,
 }
 

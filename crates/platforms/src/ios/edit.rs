@@ -2,9 +2,10 @@
 
 use super::config::{Chosen, Class, Deed, Direction, Global, NatKind, NatSide, Pair};
 use super::entry::{Address, Services};
+use super::lines::is;
 use super::sheet::{Names, Sheet, Thing, files};
 use super::text::{addresses, every, remark};
-use super::{grant, removal, wiring};
+use super::{grant, removal, wiring, words};
 use crate::edit::{Desk, insert};
 use crate::permits::sources;
 use std::collections::BTreeMap;
@@ -114,7 +115,9 @@ fn log(sheet: &Sheet<'_>, span: &Span) -> Option<Vec<Edit>> {
     }
     for (name, policy) in &config.policies {
         for class in &policy.classes {
-            if let Some((_, own)) = class.deed.as_ref().filter(|(deed, own)| *deed == Deed::Drop && same(own, span)) {
+            if let Some((_, own)) =
+                class.deed.as_ref().filter(|(deed, own)| *deed == Deed::Drop && same(own, span))
+            {
                 return Some(vec![insert(end(own), " log".into())]);
             }
             if same(&class.span, span) && class.deed.is_none() {
@@ -132,7 +135,7 @@ fn log(sheet: &Sheet<'_>, span: &Span) -> Option<Vec<Edit>> {
             return Some(dropped(&|own| own == name));
         }
     }
-    for pair in config.pairs.values().filter(|pair| same(&pair.span, span)) {
+    if let Some(pair) = config.pairs.values().find(|pair| same(&pair.span, span)) {
         if pair.policy.is_some() {
             // What is dropped in the other direction, which has no pair.
             return wiring::denied_pair(sheet, &(pair.destination.clone(), pair.source.clone()));
@@ -155,7 +158,8 @@ fn log(sheet: &Sheet<'_>, span: &Span) -> Option<Vec<Edit>> {
 fn close(sheet: &Sheet<'_>, span: &Span) -> Vec<Vec<Edit>> {
     let intent = sheet.desk.intent;
     let config = &sheet.config;
-    let mut zones = config.zones.values().chain(config.interfaces.values().filter_map(|i| Some(&i.zone.as_ref()?.span)));
+    let mut zones =
+        config.zones.values().chain(config.interfaces.values().filter_map(|i| Some(&i.zone.as_ref()?.span)));
     if zones.any(|zone| same(zone, span)) {
         return wiring::closed(sheet, None);
     }
@@ -251,14 +255,20 @@ fn forged(sheet: &Sheet<'_>, segment: &str) -> Vec<Vec<Edit>> {
                 Some(named) if !only && !done.contains(&named.name.as_str()) => {
                     done.push(&named.name);
                     let mut items = vec![format!("remark {}", remark(&format!("{name}: forged sources")))];
-                    let standard = sheet.config.lists.get(&(family, named.name.clone())).is_some_and(|l| l.standard);
+                    let standard =
+                        sheet.config.lists.get(&(family, named.name.clone())).is_some_and(|l| l.standard);
                     let deny = |net: &String| match standard {
                         true => format!("deny {net} log"),
                         false => format!("deny {} {net} any log", every(family)),
                     };
                     items.extend(addresses(family, Some(&ranges)).iter().map(deny));
                     let first = sheet.items(family, &named.name).first().copied();
-                    inserted.extend(sheet.put((family, &named.name), first, false, &items).unwrap_or_default());
+                    inserted
+                        .extend(sheet.put((family, &named.name), first, false, &items).unwrap_or_default());
+                }
+                Some(named) if only && !done.contains(&named.name.as_str()) => {
+                    done.push(&named.name);
+                    inserted.extend(narrowed(sheet, family, &named.name, &ranges));
                 }
                 Some(_) => {}
             }
@@ -283,8 +293,64 @@ fn forged(sheet: &Sheet<'_>, segment: &str) -> Vec<Vec<Edit>> {
     vec![by_lists, check(segment == "internet"), check(true)]
 }
 
+/// Entries of a list that permit any source permit only those of its segment. Who asks for a lease has no address yet.
+fn narrowed(sheet: &Sheet<'_>, family: Family, name: &str, ranges: &Ranges) -> Vec<Edit> {
+    let Some(list) = sheet.config.lists.get(&(family, name.to_string())) else { return Vec::new() };
+    let own = addresses(family, Some(&ranges.subtract(&Ranges::single(0))));
+    let mut out = Vec::new();
+    for entry in list.entries().filter(|e| e.permit && matches!(e.source, Address::Any)) {
+        let Some(row) = sheet.row(&entry.span) else { continue };
+        let line = &sheet.rows[row].line;
+        let verb = line.words.iter().position(|(_, word)| is(word, "permit"));
+        let Some(at) = verb.map(|at| match list.standard {
+            true => at + 1,
+            false => at + 2 + usize::from(line.is(at + 1, "object-group")),
+        }) else {
+            continue;
+        };
+        if !line.is(at, "any") {
+            continue;
+        }
+        let rest = |from: usize| line.after(from).iter().map(|(_, word)| *word).collect::<Vec<_>>().join(" ");
+        let head: Vec<&str> =
+            line.words.iter().take(at).skip(verb.unwrap_or(0)).map(|(_, word)| *word).collect();
+        let mut items = Vec::new();
+        if family == Family::V4 && asks_lease(&entry.services) {
+            items.push("permit udp host 0.0.0.0 eq bootpc any eq bootps".to_string());
+        }
+        items.extend(
+            own.iter().map(|net| format!("{} {net} {}", head.join(" "), rest(at + 1)).trim_end().to_string()),
+        );
+        match items.as_slice() {
+            [one] if own.len() == 1 => {
+                let net = own.first().filter(|net| one.contains(net.as_str())).cloned().unwrap_or_default();
+                out.push(Edit { span: line.place(at), text: net });
+            }
+            _ => out.extend(sheet.put((family, name), Some(row), true, &items).unwrap_or_default()),
+        }
+    }
+    out
+}
+
+/// Whether services hold what a client without address asks a DHCP server.
+fn asks_lease(services: &Services) -> bool {
+    let holds = |ports: &Option<Ranges>, port: u128| ports.as_ref().is_none_or(|p| p.contains(port));
+    match services {
+        Services::Plain(s) => {
+            s.protocol.is_none_or(|p| p == words::UDP) && holds(&s.source, 68) && holds(&s.destination, 67)
+        }
+        Services::Group(_) => false,
+    }
+}
+
 /// A list of what may come in by an interface, or may not.
-fn sources_list(names: &mut Names, family: Family, ranges: &Ranges, only: bool, segment: &str) -> (String, String) {
+fn sources_list(
+    names: &mut Names,
+    family: Family,
+    ranges: &Ranges,
+    only: bool,
+    segment: &str,
+) -> (String, String) {
     let suffix = if family == Family::V6 { "-6" } else { "" };
     let name = names.fresh(&format!("FROM-{segment}{suffix}"));
     let all = every(family);

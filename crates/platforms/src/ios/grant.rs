@@ -253,7 +253,8 @@ fn everywhere(
     for (span, list) in back {
         let Some(Place::List(family, name, row)) = place(sheet, span) else { return Vec::new() };
         let kept = Kept::Answered(hidden(sheet, family, name));
-        let put = items(sheet, (family, name), list, kept).and_then(|i| sheet.put((family, name), row, false, &i));
+        let put =
+            items(sheet, (family, name), list, kept).and_then(|i| sheet.put((family, name), row, false, &i));
         parts.push(put.into_iter().collect());
     }
     zip(parts)
@@ -280,7 +281,8 @@ fn hidden(sheet: &Sheet<'_>, family: Family, name: &str) -> bool {
     let bindings = sheet.bindings(family, name);
     family == Family::V4
         && bindings.iter().any(|(interface, direction)| {
-            let outside = sheet.config.interfaces.get(*interface).is_some_and(|i| i.nat == Some(NatSide::Outside));
+            let outside =
+                sheet.config.interfaces.get(*interface).is_some_and(|i| i.nat == Some(NatSide::Outside));
             outside && *direction == Direction::In
         })
 }
@@ -331,7 +333,12 @@ fn items(
 }
 
 /// Past a class that drops: not part of it, or let through before it.
-fn asked(sheet: &Sheet<'_>, (family, name): (Family, &str), row: usize, permits: &[&Permit]) -> Vec<Vec<Edit>> {
+fn asked(
+    sheet: &Sheet<'_>,
+    (family, name): (Family, &str),
+    row: usize,
+    permits: &[&Permit],
+) -> Vec<Vec<Edit>> {
     let asking = sheet.asking(name);
     let parts = sheet.config.policies.values().flat_map(|policy| &policy.classes);
     let drops = parts.filter(|c| {
@@ -421,15 +428,19 @@ fn beside(sheet: &Sheet<'_>, at: &Span, permits: &[&Permit]) -> Vec<Vec<Edit>> {
 }
 
 /// A list with what a side may do, what answers others, and nothing else.
-pub fn whole_list(sheet: &Sheet<'_>, names: &mut Names, at: usize, family: Family) -> Option<(String, String)> {
+pub fn whole_list(
+    sheet: &Sheet<'_>,
+    names: &mut Names,
+    at: usize,
+    family: Family,
+) -> Option<(String, String)> {
     let intent = sheet.desk.intent;
     let zone = intent.topology.zones.get(at)?;
     let flows: Vec<&Flow> = intent.flows.iter().collect();
     let internet: Vec<usize> = (0..intent.topology.zones.len()).collect();
     let (local, forward) = permissions(intent, &flows, &internet);
     let of = |permit: &&Permit| permit.family == family;
-    let outside =
-        |p: &&Permit| p.to == Some(Side::Uplinks) && !matches!(p.target, Target::Ranges(_));
+    let outside = |p: &&Permit| p.to == Some(Side::Uplinks) && !matches!(p.target, Target::Ranges(_));
     let from: Vec<&Permit> =
         local.iter().chain(&forward).filter(of).filter(|p| p.from == Side::Zone(at)).collect();
     let name = names.fresh(&format!("FROM-{}", zone.name));

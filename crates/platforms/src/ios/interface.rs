@@ -25,7 +25,6 @@ pub fn open(reader: &mut Reader<'_>, line: &Line<'_>) {
         return;
     }
     let new = || Interface {
-        span: line.span.clone(),
         addresses: Vec::new(),
         open_address: false,
         lists: Default::default(),

@@ -96,7 +96,8 @@ pub fn chosen(sheet: &Sheet<'_>, name: &str) -> bool {
         NatKind::Source { chosen: Chosen::List(own), .. } | NatKind::Rotary { list: own } => own == name,
         _ => false,
     });
-    let mapped = config.route_maps.values().flat_map(|m| m.values()).any(|c| c.lists.iter().any(|l| l == name));
+    let mapped =
+        config.route_maps.values().flat_map(|m| m.values()).any(|c| c.lists.iter().any(|l| l == name));
     translates || mapped
 }
 

@@ -300,7 +300,7 @@ pub fn open_terminal(reader: &mut Reader<'_>, line: &Line<'_>) {
         reader.enter(Section::Exempt);
         return;
     }
-    reader.config.terminals.push(Lines { span: line.span.clone(), lists: Default::default() });
+    reader.config.terminals.push(Lines { lists: Default::default() });
     let at = reader.config.terminals.len() - 1;
     reader.enter(Section::Terminal(at));
 }

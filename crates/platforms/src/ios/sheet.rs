@@ -107,8 +107,14 @@ fn is_remark(line: &Line<'_>) -> bool {
 }
 
 /// Numbers for new items, and from which number on those that follow must be moved how far.
-fn numbers(taken: &BTreeSet<u32>, at: Option<u32>, instead: bool, count: u32) -> (Vec<u32>, Option<(u32, u32)>) {
-    let spread = |from: u32, to: u32, parts: u32| (0..count).map(|n| from + (to - from) * n / parts).collect();
+fn numbers(
+    taken: &BTreeSet<u32>,
+    at: Option<u32>,
+    instead: bool,
+    count: u32,
+) -> (Vec<u32>, Option<(u32, u32)>) {
+    let spread =
+        |from: u32, to: u32, parts: u32| (0..count).map(|n| from + (to - from) * n / parts).collect();
     match at {
         None => {
             let last = taken.last().copied().unwrap_or(0);
@@ -145,9 +151,8 @@ impl<'a> Sheet<'a> {
 
     /// The row a span starts in.
     pub fn row(&self, span: &Span) -> Option<usize> {
-        let same = |row: &Row<'_>| {
-            row.line.span.start == span.start && row.line.span.file.name == span.file.name
-        };
+        let same =
+            |row: &Row<'_>| row.line.span.start == span.start && row.line.span.file.name == span.file.name;
         self.rows.iter().position(same)
     }
 
@@ -202,7 +207,8 @@ impl<'a> Sheet<'a> {
         let rest = text.get(last.end as usize..).unwrap_or("");
         let separator = |line: Option<&str>| line.is_none_or(|line| line.trim() == "!");
         let behind = rest.find('\n').map_or(rest.len(), |at| at + 1);
-        let both = separator(before.lines().next_back()) && rest.lines().next().is_some_and(|l| l.trim() == "!");
+        let both =
+            separator(before.lines().next_back()) && rest.lines().next().is_some_and(|l| l.trim() == "!");
         let end = last.end as usize + if both { behind } else { 0 };
         Edit { span: Span::new(&first.file, first.start as usize, end), text: String::new() }
     }
@@ -259,7 +265,9 @@ impl<'a> Sheet<'a> {
     /// Settings of an interface.
     pub fn on_interface(&self, name: &str, lines: &[String]) -> Option<Edit> {
         let text: String = lines.iter().map(|line| format!(" {line}\n")).collect();
-        let Some(head) = self.interface(name) else { return self.append(format!("interface {name}\n{text}!\n")) };
+        let Some(head) = self.interface(name) else {
+            return self.append(format!("interface {name}\n{text}!\n"));
+        };
         let words = ["ip", "ipv6", "zone-member"];
         let near = |at: &usize| words.iter().any(|k| self.rows[*at].line.word(0).eq_ignore_ascii_case(k));
         let row = (head + 1..=self.last(head)).rfind(near).unwrap_or(head);
@@ -351,7 +359,9 @@ impl<'a> Sheet<'a> {
             let taken = numbered.iter().map(|(.., n)| *n).collect();
             let count = u32::try_from(list.len()).ok()?;
             let (free, moved) = numbers(&taken, place, instead, count);
-            for (row, word, old) in numbered.iter().filter(|(.., n)| moved.is_some_and(|(from, _)| *n >= from)) {
+            for (row, word, old) in
+                numbered.iter().filter(|(.., n)| moved.is_some_and(|(from, _)| *n >= from))
+            {
                 let text = old.saturating_add(moved.map_or(0, |(_, by)| by)).to_string();
                 out.push(Edit { span: self.rows[*row].line.place(*word), text });
             }
@@ -389,9 +399,7 @@ impl<'a> Sheet<'a> {
 
     /// The list whose unwritten deny a line stands for.
     pub fn binding(&self, span: &Span) -> Option<(Family, &str)> {
-        let here = |named: &&Named| {
-            named.span.start == span.start && named.span.file.name == span.file.name
-        };
+        let here = |named: &&Named| named.span.start == span.start && named.span.file.name == span.file.name;
         let on = self.config.interfaces.values().flat_map(|i| &i.lists);
         let on = on.map(|((family, _), named)| (*family, named));
         let at = self.config.terminals.iter().flat_map(|t| &t.lists).map(|(family, named)| (*family, named));

@@ -346,7 +346,9 @@ pub fn parted(sheet: &Sheet<'_>, classes: &[&str]) -> Vec<Vec<Edit>> {
     for (pair_name, pair) in &config.pairs {
         let Some(named) = &pair.policy else { continue };
         let shared = users(sheet, &named.name) > 1 && config.policies.get(&named.name).is_some_and(holds);
-        let Some(head) = sheet.heads(Thing::Pair(pair_name)).first().copied().filter(|_| shared) else { continue };
+        let Some(head) = sheet.heads(Thing::Pair(pair_name)).first().copied().filter(|_| shared) else {
+            continue;
+        };
         let ends = (pair.source.clone(), pair.destination.clone());
         let mut names = sheet.names();
         let needed = between(sheet, &all, &ends);
@@ -412,7 +414,8 @@ pub fn closed(sheet: &Sheet<'_>, only: Option<&str>) -> Vec<Vec<Edit>> {
 /// What the router itself may open, which is everything; the classes that let its lease and its neighbours in, and
 /// which of them is about the lease.
 fn router_policy(sheet: &Sheet<'_>, names: &mut Names) -> (String, Vec<Part>, String, String) {
-    let class = |name: &str| format!("class-map type inspect match-any {name}\n match access-group name {name}\n!\n");
+    let class =
+        |name: &str| format!("class-map type inspect match-any {name}\n match access-group name {name}\n!\n");
     let lease = names.fresh("LEASE");
     let entry = ["permit udp any eq bootps any eq bootpc".to_string()];
     let mut text = list_text(Family::V4, &lease, &entry) + &class(&lease);

@@ -9,7 +9,7 @@ use super::uci::{Package, Section};
 use super::values::{self, Subnet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tillgate_model::{Diagnostic, Family, Ranges, Span, Text};
+use tillgate_model::{Diagnostic, Family, Ranges, Text};
 use tillgate_packetset::{Cube, Field};
 use tillgate_ruleset::{Match, NameSet, Term};
 
@@ -40,8 +40,6 @@ enum Content {
 #[derive(Debug)]
 pub struct Set {
     name: String,
-    /// Where it stands.
-    pub span: Span,
     family: Option<Family>,
     /// Each column with whether it is the source's.
     columns: Vec<(Column, bool)>,
@@ -151,7 +149,7 @@ fn set(
     };
     let content = if names.whole(&name) { content } else { Content::Open };
     let family = family.filter(|_| by_address || section.has("family"));
-    Ok(Set { name, span: section.span.clone(), family, columns, content })
+    Ok(Set { name, family, columns, content })
 }
 
 /// How a rule uses a set.

@@ -3,7 +3,6 @@
 use super::hosts::Table;
 use super::lex::Macros;
 use super::rule::Raw;
-use super::targets::Rewrite;
 use std::collections::BTreeMap;
 use tillgate_model::Span;
 use tillgate_ruleset::{Fact, Note};
@@ -22,8 +21,6 @@ pub enum Node {
 pub struct Nat {
     /// Its conditions, and where it leads.
     pub raw: Raw,
-    /// What it rewrites.
-    pub what: Rewrite,
     /// `no`: such packets stay as they are.
     pub no: bool,
     /// `pass`: the filter rules of this passage are not asked.

@@ -271,7 +271,7 @@ impl Reader<'_> {
         if !no && raw.translations.is_empty() {
             return Err(words.wrong());
         }
-        self.config.nats.push(Nat { raw, what, no, pass });
+        self.config.nats.push(Nat { raw, no, pass });
         Ok(())
     }
 
@@ -306,14 +306,9 @@ impl Reader<'_> {
         match kind {
             "anchor" => self.put(Node::Anchor(raw, name, None)),
             _ => {
-                let what = match kind {
-                    "nat-anchor" => Rewrite::Nat,
-                    "rdr-anchor" => Rewrite::Rdr,
-                    _ => Rewrite::Binat,
-                };
                 self.note(&statement.span, kind, true);
                 raw.verb = Verb::Open;
-                self.config.nats.push(Nat { raw, what, no: false, pass: false });
+                self.config.nats.push(Nat { raw, no: false, pass: false });
             }
         }
         Ok(())

@@ -8,9 +8,7 @@ use super::matches::{Bad, Reading, bad, doubt, missing};
 use super::tree::At;
 use tillgate_model::{Family, Ranges, Span, Text, parse_prefix};
 use tillgate_packetset::Field;
-use tillgate_ruleset::{
-    Action, Base, ChainId, Hook, Kind, Match, Note, Policy, Translation, What,
-};
+use tillgate_ruleset::{Action, Base, ChainId, Hook, Kind, Match, Note, Policy, Translation, What};
 
 /// Most addresses that are mapped one by one; larger networks go to any address of the other.
 const MAPPED: u128 = 256;

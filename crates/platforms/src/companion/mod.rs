@@ -1,15 +1,9 @@
 //! What belongs beside the rules: the resolver that fills name sets, what keeps addresses fixed, and the clock.
 
-// Paths as written, so that the files are found from wherever this one is included.
-#[path = "companion/chrony.rs"]
 mod chrony;
-#[path = "companion/dnsmasq.rs"]
 mod dnsmasq;
-#[path = "companion/isc.rs"]
 mod isc;
-#[path = "companion/kea.rs"]
 mod kea;
-#[path = "companion/leases.rs"]
 mod leases;
 
 use tillgate_estate::{DhcpServer, ServiceAt, Site};
