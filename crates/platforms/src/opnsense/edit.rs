@@ -132,9 +132,8 @@ fn passes(rule: El<'_>, forward: El<'_>) -> bool {
 }
 
 /// What else says that a rule is associated with it.
-pub fn links(sheet: &Sheet<'_, '_>, rule: El<'_>) -> Vec<Edit> {
+pub fn links<'d>(sheet: &Sheet<'_, 'd>, rule: El<'d>) -> Vec<Edit> {
     let other = if rule.path() == OLD_RULES { "nat/rule" } else { OLD_RULES };
-    let Some(rule) = sheet.tree.at(&rule.span()) else { return Vec::new() };
     let twins = associated(sheet, rule, other).into_iter();
     twins.filter_map(|r| r.child("associated-rule-id")).map(|e| sheet.remove(e)).collect()
 }
@@ -147,11 +146,11 @@ fn starts(sheet: &Sheet<'_, '_>, span: &Span) -> bool {
 /// What the firewall passes by itself: its console inside, control messages of IPv6.
 fn implied(sheet: &Sheet<'_, '_>) -> Vec<Vec<Edit>> {
     let product = sheet.tree.product;
-    let mut out = Vec::new();
+    let mut out: Vec<Vec<Edit>> = Vec::new();
     if lockout_on(sheet.tree) {
-        out.push(sheet.set("system/webgui", "noantilockout", &flag(product, "noantilockout")));
+        let name = "noantilockout";
+        out.push(sheet.set("system/webgui", name, &flag(product, name)).into_iter().collect());
     }
-    let mut out: Vec<Vec<Edit>> = out.into_iter().map(|edit| edit.into_iter().collect()).collect();
     if sheet.desk.intent.topology.inside(Family::V6).is_empty() {
         out.push(six(sheet, false));
     }

@@ -215,6 +215,8 @@ pub struct Draft<'s, 'a, 'd> {
     sheet: &'s Sheet<'a, 'd>,
     pub writer: Writer<'a>,
     edits: Vec<Edit>,
+    /// The file has no place for something.
+    failed: bool,
     trackers: BTreeSet<u32>,
     uuids: BTreeSet<String>,
 }
@@ -225,7 +227,7 @@ impl<'s, 'a, 'd> Draft<'s, 'a, 'd> {
         let writer = Writer::with(sheet.desk.intent, sheet.tree.product, sheet.keys(), known);
         let rules = sheet.tree.all(OLD_RULES);
         let trackers = rules.iter().filter_map(|r| r.get("tracker")?.parse().ok()).collect();
-        Draft { sheet, writer, edits: Vec::new(), trackers, uuids: BTreeSet::new() }
+        Draft { sheet, writer, edits: Vec::new(), failed: false, trackers, uuids: BTreeSet::new() }
     }
 
     pub fn add(&mut self, edits: impl IntoIterator<Item = Edit>) {
@@ -245,22 +247,18 @@ impl<'s, 'a, 'd> Draft<'s, 'a, 'd> {
         }
         let (product, floating) = (sheet.tree.product, spot.floating);
         let form = |base: &str| Form { product, new, floating, base: base.into(), unit: sheet.unit.clone() };
-        let first = first_sequence(&all, spot.at, lines.len() as i64);
+        let numbers = Numbers::of(&all, spot.at, lines.len() as i64);
         let mut write = |form: Form| -> String {
-            lines
-                .iter()
-                .zip(first.0..)
-                .map(|(line, number)| {
-                    let tracker = (product == Product::PfSense).then(|| self.tracker());
-                    let named = new || product == Product::OPNsense && sheet.uuids;
-                    let mut identity = Identity { tracker, uuid: None, sequence: number };
-                    if !first.1 {
-                        identity.sequence = first.0;
-                    }
-                    identity.uuid = named.then(|| self.uuid(&form.rule(line, &identity)));
-                    form.rule(line, &identity)
-                })
-                .collect()
+            let mut out = String::new();
+            for (line, place) in lines.iter().zip(0..) {
+                let tracker = (product == Product::PfSense).then(|| self.tracker());
+                let mut identity = Identity { tracker, uuid: None, sequence: numbers.at(place) };
+                if new || product == Product::OPNsense && sheet.uuids {
+                    identity.uuid = Some(self.uuid(&form.rule(line, &identity)));
+                }
+                out.push_str(&form.rule(line, &identity));
+            }
+            out
         };
         let edit = match spot.at {
             Some(rule) => {
@@ -283,11 +281,11 @@ impl<'s, 'a, 'd> Draft<'s, 'a, 'd> {
         };
         match edit {
             Some(edit) => self.edits.push(edit),
-            None => self.edits.clear(),
+            None => self.failed = true,
         }
     }
 
-    /// The whole change with the aliases it needs; empty where they have no place.
+    /// The whole change with the aliases it needs; empty where something has no place.
     pub fn finish(mut self) -> Vec<Edit> {
         let aliases: BTreeMap<String, (&str, Vec<String>)> = self
             .writer
@@ -295,8 +293,8 @@ impl<'s, 'a, 'd> Draft<'s, 'a, 'd> {
             .iter()
             .map(|((kind, items), name)| (name.clone(), (*kind, items.clone())))
             .collect();
-        if aliases.is_empty() || self.edits.is_empty() {
-            return self.edits;
+        if self.failed || aliases.is_empty() || self.edits.is_empty() {
+            return if self.failed { Vec::new() } else { self.edits };
         }
         let sheet = self.sheet;
         let own = "OPNsense/Firewall/Alias/aliases";
@@ -353,19 +351,30 @@ fn like(rule: El<'_>, sheet: &Sheet<'_, '_>, lines: &mut Vec<Line>) {
     *lines = kept;
 }
 
-/// The first of so many free numbers right before a rule, or behind all; and whether they are counted up: without room
-/// all have the number of the rule they stand before.
-fn first_sequence(all: &[El<'_>], at: Option<El<'_>>, count: i64) -> (i64, bool) {
-    let numbers = all.iter().map(sequence);
-    let Some(own) = at.map(|rule| sequence(&rule)) else {
-        let last = numbers.max().unwrap_or(0);
-        return if last + count > MOST_SEQUENCE { (last, false) } else { (last + 1, true) };
-    };
-    let before = numbers.filter(|n| *n < own).max().unwrap_or(0);
-    let twins = all.iter().filter(|r| sequence(r) == own).count() > 1;
-    match own - before > count && !twins {
-        true => (own - count, true),
-        false => (own, false),
+/// Numbers of new rules of the newer kind.
+struct Numbers {
+    first: i64,
+    /// Each has one of its own: without room all have that of the rule they stand before, where the file's order counts.
+    own: bool,
+}
+
+impl Numbers {
+    /// So many right before a rule, or behind all.
+    fn of(all: &[El<'_>], at: Option<El<'_>>, count: i64) -> Self {
+        let numbers = all.iter().map(sequence);
+        let Some(next) = at.map(|rule| sequence(&rule)) else {
+            let last = numbers.max().unwrap_or(0);
+            let own = last + count <= MOST_SEQUENCE;
+            return Numbers { first: if own { last + 1 } else { last }, own };
+        };
+        let before = numbers.filter(|n| *n < next).max().unwrap_or(0);
+        let alone = all.iter().filter(|r| sequence(r) == next).count() < 2;
+        let own = alone && next - before > count;
+        Numbers { first: if own { next - count } else { next }, own }
+    }
+
+    fn at(&self, place: i64) -> i64 {
+        if self.own { self.first + place } else { self.first }
     }
 }
 
