@@ -10,15 +10,12 @@ mod config;
 mod edit;
 mod entry;
 mod exempt;
-mod forged;
 mod grant;
 mod interface;
 mod leases;
 mod lines;
 mod local;
 mod nat;
-mod pairs;
-mod probe;
 mod read;
 mod removal;
 mod render;
@@ -78,6 +75,8 @@ fn foreign(text: &str) -> bool {
             || starts("! device:") && line.contains("EOS")
             || starts("!RANCID-CONTENT-TYPE: arista")
             || starts("boot nxos")
+            // PAN-OS and Junos.
+            || line.ends_with('{')
     })
 }
 
