@@ -3,12 +3,10 @@
 use super::config::{Chosen, Class, Deed, Direction, Global, NatKind, NatSide, Pair};
 use super::entry::{Address, Services};
 use super::lines::is;
-use super::sheet::{Names, Sheet, Thing, files};
-use super::text::{addresses, every, remark};
-use super::{grant, removal, wiring, words};
+use super::sheet::{Sheet, Thing, files};
+use super::text::addresses;
+use super::{forged, grant, pairs, removal};
 use crate::edit::{Desk, insert};
-use crate::permits::sources;
-use std::collections::BTreeMap;
 use tillgate_model::{Family, Ranges, Span};
 use tillgate_ruleset::{Edit, Repair, What};
 
@@ -19,19 +17,22 @@ pub fn edits(desk: &Desk<'_>, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
     let mut out = match repair {
         Repair::Remove(span) => {
             let mut ways = match unguarded(&sheet, span) {
-                Some(zone) => wiring::closed(&sheet, Some(zone)),
-                None => wiring::parted(&sheet, &classes_of(&sheet, span)),
+                Some(zone) => pairs::closed(&sheet, Some(zone)),
+                None => pairs::parted(&sheet, &classes_of(&sheet, span)),
             };
+            if !sheet.config.zones.is_empty() && sheet.item(span).is_some() {
+                ways.extend(pairs::joining(&sheet));
+            }
             ways.push(removal::removal(&sheet, span));
             ways
         }
         Repair::Permit { at, instead, flows, internet } => {
             grant::permit(&sheet, at, *instead, flows, internet)
         }
-        Repair::Log(span) => log(&sheet, span).into_iter().collect(),
+        Repair::Log(span) => log(&sheet, span).into_iter().chain(pairs::joining(&sheet)).collect(),
         Repair::Close(span) => close(&sheet, span),
         Repair::Established(span) => established(&sheet, span),
-        Repair::Sources(segment) => forged(&sheet, segment),
+        Repair::Sources(segment) => forged::forged(&sheet, segment),
         Repair::SwitchOff(span) => switch_off(&sheet, span).into_iter().collect(),
         Repair::Masquerade => masquerade(&sheet),
         // Encrypted connections are not broken open.
@@ -138,10 +139,10 @@ fn log(sheet: &Sheet<'_>, span: &Span) -> Option<Vec<Edit>> {
     if let Some(pair) = config.pairs.values().find(|pair| same(&pair.span, span)) {
         if pair.policy.is_some() {
             // What is dropped in the other direction, which has no pair.
-            return wiring::denied_pair(sheet, &(pair.destination.clone(), pair.source.clone()));
+            return pairs::denied_pair(sheet, &(pair.destination.clone(), pair.source.clone()));
         }
         let head = sheet.row(&pair.span)?;
-        let (policy, text) = wiring::deny_policy(sheet, &mut sheet.names());
+        let (policy, text) = pairs::deny_policy(sheet, &mut sheet.names());
         let service = format!(" service-policy type inspect {policy}\n");
         let mut out = vec![sheet.behind(sheet.last(head), service)];
         if !text.is_empty() {
@@ -151,7 +152,7 @@ fn log(sheet: &Sheet<'_>, span: &Span) -> Option<Vec<Edit>> {
     }
     let zone = config.zones.iter().find(|(_, own)| same(own, span)).map(|(name, _)| name);
     let member = config.interfaces.values().filter_map(|i| i.zone.as_ref()).find(|z| same(&z.span, span));
-    wiring::denied(sheet, zone.or(member.map(|z| &z.name))?)
+    pairs::denied(sheet, zone.or(member.map(|z| &z.name))?)
 }
 
 /// What passes because nothing is said is denied.
@@ -161,7 +162,7 @@ fn close(sheet: &Sheet<'_>, span: &Span) -> Vec<Vec<Edit>> {
     let mut zones =
         config.zones.values().chain(config.interfaces.values().filter_map(|i| Some(&i.zone.as_ref()?.span)));
     if zones.any(|zone| same(zone, span)) {
-        return wiring::closed(sheet, None);
+        return pairs::closed(sheet, None);
     }
     // Lists on the interfaces of segments that have none.
     let mut names = sheet.names();
@@ -180,27 +181,9 @@ fn close(sheet: &Sheet<'_>, span: &Span) -> Vec<Vec<Edit>> {
                 Some((family, name, text))
             })
             .collect();
-        out.extend(bound(sheet, &zone.interface, lists));
+        out.extend(forged::bound(sheet, &zone.interface, lists));
     }
     vec![out]
-}
-
-/// Lists with their binding to an interface for what comes in.
-fn bound(sheet: &Sheet<'_>, interface: &str, lists: Vec<(Family, String, String)>) -> Vec<Edit> {
-    let text: String = lists.iter().map(|(_, _, text)| text.as_str()).collect();
-    let line = |(family, name, _): &(Family, String, String)| match family {
-        Family::V4 => format!("ip access-group {name} in"),
-        Family::V6 => format!("ipv6 traffic-filter {name} in"),
-    };
-    let lines: Vec<String> = lists.iter().map(line).collect();
-    if lines.is_empty() {
-        return Vec::new();
-    }
-    let first = match sheet.interface(interface) {
-        Some(head) => Some(sheet.before(head, text)),
-        None => sheet.append(text),
-    };
-    first.into_iter().chain(sheet.on_interface(interface, &lines)).collect()
 }
 
 /// Answers pass: by their flags where lists keep nothing in mind, by what lists remember, and by inspection.
@@ -220,152 +203,13 @@ fn established(sheet: &Sheet<'_>, span: &Span) -> Vec<Vec<Edit>> {
         remembered.sort_unstable();
         remembered.dedup();
         let ways = remembered.iter().map(|name| format!("evaluate {name}"));
-        let ways = ways.chain(["permit tcp any any established".to_string()]);
-        return ways.filter_map(|item| sheet.put((family, name), row, false, &[item])).collect();
+        let ways = ways.chain(["permit tcp any any established".to_string()]).map(|item| vec![item]);
+        let ways = ways.chain(grant::answers(sheet, (family, name), span));
+        return ways.filter_map(|items| sheet.put((family, name), row, false, &items)).collect();
     }
     let parts = sheet.config.policies.values().flat_map(|p| &p.classes).filter(|c| c.class.is_some());
     let passed = parts.filter_map(|c| c.deed.as_ref()).filter(|(deed, _)| *deed == Deed::Pass);
     passed.map(|(_, span)| vec![Edit { span: span.clone(), text: "inspect".into() }]).collect()
-}
-
-/// Forged sources of a segment, or from outside, are dropped.
-fn forged(sheet: &Sheet<'_>, segment: &str) -> Vec<Vec<Edit>> {
-    let mut names = sheet.names();
-    let mut lists: BTreeMap<String, Vec<(Family, String, String)>> = BTreeMap::new();
-    let mut checks: BTreeMap<String, Vec<Family>> = BTreeMap::new();
-    let mut inserted: Vec<Edit> = Vec::new();
-    for (on, family, ranges, only, name) in sources(sheet.desk.intent) {
-        if name != segment {
-            continue;
-        }
-        let mut list = None;
-        let mut done: Vec<&str> = Vec::new();
-        for interface in &on {
-            let own = sheet.config.interfaces.get(interface);
-            checks.entry(interface.clone()).or_default().push(family);
-            match own.and_then(|i| i.lists.get(&(family, Direction::In))) {
-                None => {
-                    let (name, text) = list
-                        .get_or_insert_with(|| sources_list(&mut names, family, &ranges, only, &name))
-                        .clone();
-                    lists.entry(interface.clone()).or_default().push((family, name, text));
-                    // Written once for all uplinks.
-                    list = list.map(|(name, _)| (name, String::new()));
-                }
-                Some(named) if !only && !done.contains(&named.name.as_str()) => {
-                    done.push(&named.name);
-                    let mut items = vec![format!("remark {}", remark(&format!("{name}: forged sources")))];
-                    let standard =
-                        sheet.config.lists.get(&(family, named.name.clone())).is_some_and(|l| l.standard);
-                    let deny = |net: &String| match standard {
-                        true => format!("deny {net} log"),
-                        false => format!("deny {} {net} any log", every(family)),
-                    };
-                    items.extend(addresses(family, Some(&ranges)).iter().map(deny));
-                    let first = sheet.items(family, &named.name).first().copied();
-                    inserted
-                        .extend(sheet.put((family, &named.name), first, false, &items).unwrap_or_default());
-                }
-                Some(named) if only && !done.contains(&named.name.as_str()) => {
-                    done.push(&named.name);
-                    inserted.extend(narrowed(sheet, family, &named.name, &ranges));
-                }
-                Some(_) => {}
-            }
-        }
-    }
-    let by_lists: Vec<Edit> = lists
-        .into_iter()
-        .flat_map(|(interface, lists)| bound(sheet, &interface, lists))
-        .chain(inserted)
-        .collect();
-    let check = |default: bool| -> Vec<Edit> {
-        let edits = checks.iter().filter_map(|(interface, families)| {
-            let line = |family: &Family| {
-                let default = if default { " allow-default" } else { "" };
-                let word = if *family == Family::V4 { "ip" } else { "ipv6" };
-                format!("{word} verify unicast source reachable-via rx{default}")
-            };
-            sheet.on_interface(interface, &families.iter().map(line).collect::<Vec<_>>())
-        });
-        edits.collect()
-    };
-    vec![by_lists, check(segment == "internet"), check(true)]
-}
-
-/// Entries of a list that permit any source permit only those of its segment. Who asks for a lease has no address yet.
-fn narrowed(sheet: &Sheet<'_>, family: Family, name: &str, ranges: &Ranges) -> Vec<Edit> {
-    let Some(list) = sheet.config.lists.get(&(family, name.to_string())) else { return Vec::new() };
-    let own = addresses(family, Some(&ranges.subtract(&Ranges::single(0))));
-    let mut out = Vec::new();
-    for entry in list.entries().filter(|e| e.permit && matches!(e.source, Address::Any)) {
-        let Some(row) = sheet.row(&entry.span) else { continue };
-        let line = &sheet.rows[row].line;
-        let verb = line.words.iter().position(|(_, word)| is(word, "permit"));
-        let Some(at) = verb.map(|at| match list.standard {
-            true => at + 1,
-            false => at + 2 + usize::from(line.is(at + 1, "object-group")),
-        }) else {
-            continue;
-        };
-        if !line.is(at, "any") {
-            continue;
-        }
-        let rest = |from: usize| line.after(from).iter().map(|(_, word)| *word).collect::<Vec<_>>().join(" ");
-        let head: Vec<&str> =
-            line.words.iter().take(at).skip(verb.unwrap_or(0)).map(|(_, word)| *word).collect();
-        let mut items = Vec::new();
-        if family == Family::V4 && asks_lease(&entry.services) {
-            items.push("permit udp host 0.0.0.0 eq bootpc any eq bootps".to_string());
-        }
-        items.extend(
-            own.iter().map(|net| format!("{} {net} {}", head.join(" "), rest(at + 1)).trim_end().to_string()),
-        );
-        match items.as_slice() {
-            [one] if own.len() == 1 => {
-                let net = own.first().filter(|net| one.contains(net.as_str())).cloned().unwrap_or_default();
-                out.push(Edit { span: line.place(at), text: net });
-            }
-            _ => out.extend(sheet.put((family, name), Some(row), true, &items).unwrap_or_default()),
-        }
-    }
-    out
-}
-
-/// Whether services hold what a client without address asks a DHCP server.
-fn asks_lease(services: &Services) -> bool {
-    let holds = |ports: &Option<Ranges>, port: u128| ports.as_ref().is_none_or(|p| p.contains(port));
-    match services {
-        Services::Plain(s) => {
-            s.protocol.is_none_or(|p| p == words::UDP) && holds(&s.source, 68) && holds(&s.destination, 67)
-        }
-        Services::Group(_) => false,
-    }
-}
-
-/// A list of what may come in by an interface, or may not.
-fn sources_list(
-    names: &mut Names,
-    family: Family,
-    ranges: &Ranges,
-    only: bool,
-    segment: &str,
-) -> (String, String) {
-    let suffix = if family == Family::V6 { "-6" } else { "" };
-    let name = names.fresh(&format!("FROM-{segment}{suffix}"));
-    let all = every(family);
-    let head = match family {
-        Family::V4 => format!("ip access-list extended {name}\n"),
-        Family::V6 => format!("ipv6 access-list {name}\n"),
-    };
-    let one = |net: &String| match only {
-        true => format!(" permit {all} {net} any\n"),
-        false => format!(" deny {all} {net} any log\n"),
-    };
-    let entries: String = addresses(family, Some(ranges)).iter().map(one).collect();
-    let rest = if only { format!("deny {all} any any log") } else { format!("permit {all} any any") };
-    let note = remark(&format!("{segment}: forged sources"));
-    (name, format!("{head} remark {note}\n{entries} {rest}\n!\n"))
 }
 
 /// A service that speaks in clear is switched off.
@@ -457,9 +301,21 @@ fn chosen_nets(sheet: &Sheet<'_>, name: &str, nets: &Ranges) -> Vec<Edit> {
             _ => {}
         }
     }
-    let missing = nets.subtract(&known);
+    let mut missing = nets.subtract(&known);
+    let mut out = Vec::new();
+    for entry in list.entries().filter(|e| !e.permit) {
+        // What is denied, and is one of them, is permitted.
+        let Address::Ranges(ranges) = &entry.source else { continue };
+        let verb = sheet.row(&entry.span).map(|row| &sheet.rows[row].line);
+        let verb =
+            verb.and_then(|line| Some(line.place(line.words.iter().position(|(_, w)| is(w, "deny"))?)));
+        if let Some(span) = verb.filter(|_| !ranges.is_empty() && ranges.is_subset(&missing)) {
+            missing = missing.subtract(ranges);
+            out.push(Edit { span, text: "permit".into() });
+        }
+    }
     if missing.is_empty() {
-        return Vec::new();
+        return out;
     }
     let one = |net: &String| match list.standard {
         true => format!("permit {net}"),
@@ -468,5 +324,6 @@ fn chosen_nets(sheet: &Sheet<'_>, name: &str, nets: &Ranges) -> Vec<Edit> {
     let items: Vec<String> = addresses(Family::V4, Some(&missing)).iter().map(one).collect();
     let denies = list.entries().any(|e| !e.permit);
     let first = sheet.items(Family::V4, name).first().copied().filter(|_| denies);
-    sheet.put((Family::V4, name), first, false, &items).unwrap_or_default()
+    out.extend(sheet.put((Family::V4, name), first, false, &items).unwrap_or_default());
+    out
 }

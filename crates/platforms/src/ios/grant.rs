@@ -1,18 +1,17 @@
 //! Permissions written into somebody's lists and zone policies, and what makes their answers come back.
 
 use super::config::{Deed, Direction, NatSide};
+use super::entry::Address;
+use super::probe::{in_the_way, split};
 use super::removal::{chosen, removal};
 use super::sheet::{Names, Sheet};
-use super::text::{Words, addresses, entries, remark};
-use super::wiring;
+use super::text::{Words, addresses, entries};
+use super::{pairs, wiring};
 use crate::edit::permissions;
-use crate::permits::{Permit, Service, Target};
-use tillgate_intent::{Flow, Intent, Side};
-use tillgate_model::{
-    Decision, Family, Packet, Protocol, Ranges, Span, State, address_from_bits, prefix_range,
-    range_to_prefixes,
-};
-use tillgate_ruleset::{Edit, Kind, trace};
+use crate::permits::{Permit, Target};
+use tillgate_intent::{Flow, Side};
+use tillgate_model::{Family, Span};
+use tillgate_ruleset::Edit;
 
 /// What a line that stands in the way belongs to.
 enum Place<'s> {
@@ -98,129 +97,6 @@ pub fn permit(
     out
 }
 
-/// A permission as those that one entry says.
-fn split(permit: &Permit) -> Vec<Permit> {
-    let blocks = |ranges: &Ranges| -> Vec<Ranges> {
-        let spans = ranges.as_slice().iter();
-        let nets = spans.flat_map(|(lo, hi)| range_to_prefixes(permit.family, *lo, *hi));
-        nets.map(|net| prefix_range(&net)).map(|(lo, hi)| Ranges::span(lo, hi)).collect()
-    };
-    let sources = permit.source.as_ref().map_or(vec![None], |r| blocks(r).into_iter().map(Some).collect());
-    let targets = match &permit.target {
-        Target::Ranges(ranges) => blocks(ranges).into_iter().map(Target::Ranges).collect(),
-        other => vec![other.clone()],
-    };
-    let services = match &permit.service {
-        Service::Ports { protocol, ports, source_port } => {
-            let each = ports.as_slice().iter().map(|(lo, hi)| Ranges::span(*lo, *hi));
-            let of = |ports| Service::Ports { protocol: *protocol, ports, source_port: *source_port };
-            each.map(of).collect()
-        }
-        other => vec![other.clone()],
-    };
-    let mut out = Vec::new();
-    for service in &services {
-        for source in &sources {
-            for target in &targets {
-                let (source, target, service) = (source.clone(), target.clone(), service.clone());
-                out.push(Permit { source, target, service, ..permit.clone() });
-            }
-        }
-    }
-    out
-}
-
-/// What holds a packet of each permission, at any hook.
-fn in_the_way<'p>(sheet: &Sheet<'_>, all: &[&'p Permit], back: bool) -> Vec<(Span, Vec<&'p Permit>)> {
-    let intent = sheet.desk.intent;
-    let mut rules = sheet.desk.rules.clone();
-    let mut bases = std::mem::take(&mut rules.bases);
-    bases.retain(|base| base.kind == Kind::Filter);
-    let mut out: Vec<(Span, Vec<&Permit>)> = Vec::new();
-    for base in bases {
-        rules.bases = vec![base];
-        for permit in all {
-            let Some(mut packet) = packet(intent, permit) else { continue };
-            if back {
-                if packet.output.is_none() {
-                    continue;
-                }
-                packet = answer(packet);
-            }
-            let found = trace(&rules, Some(&intent.topology), &packet, None);
-            let Some(span) = found.decided_by.filter(|_| found.decision == Decision::Deny) else { continue };
-            match out.iter_mut().find(|(own, _)| own.start == span.start && own.file.name == span.file.name) {
-                Some((_, list)) if list.iter().any(|known| std::ptr::eq(*known, *permit)) => {}
-                Some((_, list)) => list.push(permit),
-                None => out.push((span, vec![permit])),
-            }
-        }
-    }
-    out
-}
-
-/// A packet of a permission.
-fn packet(intent: &Intent, permit: &Permit) -> Option<Packet> {
-    let family = permit.family;
-    let outside = if family == Family::V4 { "203.0.113.5" } else { "2001:db8:ffff::5" };
-    let zone = match permit.from {
-        Side::Zone(at) => intent.topology.zones.get(at),
-        Side::Uplinks => None,
-    };
-    let first = |ranges: Option<&Ranges>| {
-        let bits = ranges.and_then(Ranges::first);
-        bits.map(|bits| address_from_bits(family, bits))
-    };
-    let own = zone.map(|zone| zone.ranges(family).subtract(&zone.gateway_ranges(family)));
-    let source = first(permit.source.as_ref().or(own.as_ref())).or(outside.parse().ok())?;
-    let destination = match (&permit.target, permit.to) {
-        (Target::Ranges(ranges), _) => first(Some(ranges))?,
-        (_, None) => zone.map(|z| z.gateway_ranges(family)).as_ref().and_then(|r| first(Some(r)))?,
-        _ => outside.parse().ok()?,
-    };
-    let (protocol, source_port, destination_port) = match &permit.service {
-        Service::Any => (Protocol::TCP, 40000, 443),
-        Service::Protocol(protocol) => (*protocol, 40000, 40001),
-        Service::Icmp(kind) if family == Family::V4 => (Protocol::ICMP, u16::from(*kind), 0),
-        Service::Icmp(kind) => (Protocol::ICMPV6, u16::from(*kind), 0),
-        Service::Ports { protocol, ports, source_port } => {
-            (*protocol, source_port.unwrap_or(40000), ports.first().and_then(|p| u16::try_from(p).ok())?)
-        }
-    };
-    let interface = |side: Side| Permit::interfaces(side, intent).into_iter().next();
-    Some(Packet {
-        input: interface(permit.from),
-        output: permit.to.and_then(interface),
-        state: State::New,
-        protocol,
-        source,
-        destination,
-        source_port,
-        destination_port,
-        tcp_flags: Packet::usual_flags(protocol, State::New),
-    })
-}
-
-/// What answers a packet.
-fn answer(packet: Packet) -> Packet {
-    let (source_port, destination_port) = match packet.protocol {
-        Protocol::ICMP => (0, 0),
-        Protocol::ICMPV6 => (129, 0),
-        _ => (packet.destination_port, packet.source_port),
-    };
-    Packet {
-        input: packet.output,
-        output: packet.input,
-        state: State::Established,
-        source: packet.destination,
-        destination: packet.source,
-        source_port,
-        destination_port,
-        tcp_flags: Packet::usual_flags(packet.protocol, State::Established),
-        ..packet
-    }
-}
-
 /// Ways to let permissions pass at several places at once, and their answers at others.
 fn everywhere(
     sheet: &Sheet<'_>,
@@ -235,8 +111,15 @@ fn everywhere(
                 let mut kinds: Vec<Kept<'_>> =
                     reflected(sheet, family, name).map(Kept::Reflected).into_iter().collect();
                 kinds.extend([Kept::Plain, Kept::Fenced]);
-                let ways = kinds.into_iter().filter_map(|kept| items(sheet, (family, name), list, kept));
-                ways.filter_map(|items| sheet.put((family, name), row, false, &items)).collect()
+                let ways: Vec<Vec<String>> =
+                    kinds.into_iter().filter_map(|kept| items(sheet, (family, name), list, kept)).collect();
+                // A denial of nothing but them is turned round.
+                let narrow = row.filter(|row| narrow(sheet, family, name, *row));
+                let turned = narrow.zip(ways.first()).map(|(row, items)| (Some(row), true, items));
+                let added = ways.iter().map(|items| (row, false, items)).chain(turned);
+                added
+                    .filter_map(|(row, instead, items)| sheet.put((family, name), row, instead, items))
+                    .collect()
             }
             Some(Place::Asked(family, name, row)) => asked(sheet, (family, name), row, list),
             Some(Place::Zones) => {
@@ -258,6 +141,24 @@ fn everywhere(
         parts.push(put.into_iter().collect());
     }
     zip(parts)
+}
+
+/// Whether an entry of a list is about some sources only.
+fn narrow(sheet: &Sheet<'_>, family: Family, name: &str, row: usize) -> bool {
+    let list = sheet.config.lists.get(&(family, name.to_string()));
+    let mut entries = list.into_iter().flat_map(|list| list.entries());
+    let own = entries.find(|entry| entry.span.start == sheet.span(row).start);
+    own.is_some_and(|entry| !matches!(entry.source, Address::Any))
+}
+
+/// Entries for the answers that a line of a list holds back.
+pub fn answers(sheet: &Sheet<'_>, (family, name): (Family, &str), span: &Span) -> Option<Vec<String>> {
+    let parts: Vec<Permit> = pairs::everything(sheet).iter().flat_map(split).collect();
+    let parts: Vec<&Permit> = parts.iter().collect();
+    let held = in_the_way(sheet, &parts, true);
+    let same = |(own, _): &&(Span, Vec<&Permit>)| own.start == span.start && own.file.name == span.file.name;
+    let (_, list) = held.iter().find(same)?;
+    items(sheet, (family, name), list, Kept::Answered(hidden(sheet, family, name)))
 }
 
 /// One way of each part at a time; a part with fewer ways stays at its last.
@@ -299,24 +200,20 @@ fn items(
     let inward = sheet.bindings(family, name).iter().any(|(_, direction)| *direction == Direction::In);
     let inside = addresses(family, Some(&sheet.desk.intent.topology.inside(family)));
     let mut out: Vec<String> = Vec::new();
-    let mut last = String::new();
     let mut fenced = false;
     for permit in permits.iter().filter(|p| p.family == family) {
         let comment = match kept {
             Kept::Answered(_) => format!("answers of {}", permit.comment),
             _ => permit.comment.clone(),
         };
-        if comment != last {
-            out.push(format!("remark {}", remark(&comment)));
-            last = comment;
-        }
         let internet = permit.to == Some(Side::Uplinks) && !matches!(permit.target, Target::Ranges(_));
         let words = entries(permit);
         let fence = kept == Kept::Fenced && inward && internet && !list.standard;
         let nets = if fence { inside.as_slice() } else { &[] };
         fenced |= !nets.is_empty();
+        let mut said: Vec<String> = Vec::new();
         for entry in &words {
-            out.extend(nets.iter().map(|net| format!("deny {} log", entry.towards(net).forth())));
+            said.extend(nets.iter().map(|net| format!("deny {} log", entry.towards(net).forth())));
         }
         let one = |entry: Words| match kept {
             _ if list.standard => format!("permit {}", entry.source),
@@ -325,9 +222,9 @@ fn items(
             _ if terminal => format!("permit {}", entry.towards("any").forth()),
             _ => format!("permit {}", entry.forth()),
         };
-        let mut lines: Vec<String> = words.into_iter().map(one).collect();
-        lines.dedup();
-        out.extend(lines);
+        said.extend(words.into_iter().map(one));
+        said.dedup();
+        wiring::add(&mut out, &comment, said);
     }
     (!out.is_empty() && (kept != Kept::Fenced || fenced)).then_some(out)
 }
@@ -449,28 +346,21 @@ pub fn whole_list(
         Family::V6 => ("ipv6", format!("ipv6 access-list {name}\n")),
     };
     let mut lines: Vec<String> = Vec::new();
-    let mut add = |comment: String, list: Vec<String>| {
-        let comment = format!("remark {}", remark(&comment));
-        if lines.iter().rfind(|line| line.starts_with("remark ")) != Some(&comment) {
-            lines.push(comment);
-        }
-        lines.extend(list);
-    };
     let forth = |permit: &Permit| entries(permit).iter().map(|w| format!("permit {}", w.forth())).collect();
     for permit in from.iter().filter(|p| !outside(p)) {
-        add(permit.comment.clone(), forth(permit));
+        wiring::add(&mut lines, &permit.comment, forth(permit));
     }
     for permit in forward.iter().filter(of).filter(|p| p.to == Some(Side::Zone(at))) {
         let back = entries(permit).iter().map(|w| format!("permit {}", w.back(false))).collect();
-        add(format!("answers of {}", permit.comment), back);
+        wiring::add(&mut lines, &format!("answers of {}", permit.comment), back);
     }
     if from.iter().any(outside) {
         let inside = addresses(family, Some(&intent.topology.inside(family)));
         let fence = inside.iter().map(|net| format!("deny {every} any {net} log")).collect();
-        add("what is inside is not the internet".into(), fence);
+        wiring::add(&mut lines, "what is inside is not the internet", fence);
     }
     for permit in from.iter().filter(|p| outside(p)) {
-        add(permit.comment.clone(), forth(permit));
+        wiring::add(&mut lines, &permit.comment, forth(permit));
     }
     lines.push(format!("deny {every} any any log"));
     let text: String = lines.iter().map(|line| format!(" {line}\n")).collect();

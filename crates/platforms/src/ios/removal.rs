@@ -27,7 +27,7 @@ pub fn removal(sheet: &Sheet<'_>, span: &Span) -> Vec<Edit> {
     }
     for (name, class) in &config.classes {
         if class.lines.iter().any(|line| here(&line.span)) {
-            if class.lines.len() > 1 {
+            if class.any && class.lines.len() > 1 {
                 return vec![sheet.drop_row(row)];
             }
             return classes(sheet, vec![name]);
@@ -109,7 +109,8 @@ fn unasked<'s>(sheet: &'s Sheet<'_>, list: &str, asking: &[&'s str]) -> Vec<Edit
         let Some(class) = sheet.config.classes.get(*name) else { continue };
         let asks = |what: &Asked| matches!(what, Asked::List(own) if own == list);
         let (gone, rest): (Vec<_>, Vec<_>) = class.lines.iter().partition(|line| asks(&line.what));
-        if rest.is_empty() {
+        // Where all conditions must hold, nothing is left of the class.
+        if rest.is_empty() || !class.any && gone.iter().any(|line| !line.negate) {
             empty.push(*name);
             continue;
         }
@@ -131,7 +132,8 @@ fn classes<'s>(sheet: &'s Sheet<'_>, mut todo: Vec<&'s str>) -> Vec<Edit> {
         for (other, class) in &config.classes {
             let asks = |what: &Asked| matches!(what, Asked::Class(own) if gone.contains(own.as_str()));
             let (mine, rest): (Vec<_>, Vec<_>) = class.lines.iter().partition(|line| asks(&line.what));
-            match rest.is_empty() && !mine.is_empty() {
+            let whole = rest.is_empty() || !class.any && mine.iter().any(|line| !line.negate);
+            match whole && !mine.is_empty() {
                 true => todo.push(other),
                 false => lines.extend(mine.iter().filter_map(|line| sheet.row(&line.span))),
             }

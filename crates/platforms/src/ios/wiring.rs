@@ -1,23 +1,23 @@
 //! Classes, policies and zone pairs written into somebody's configuration.
 
 use super::config::{Asked, Deed, Item, Pair, Policy};
+use super::pairs;
 use super::removal::chosen;
 use super::render::{inspected, is_lease};
 use super::sheet::{Names, Sheet, Thing};
 use super::text::{entries, remark};
-use crate::edit::permissions;
 use crate::permits::{Permit, Service};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use tillgate_intent::{Flow, Side};
+use tillgate_intent::Side;
 use tillgate_model::{Family, Protocol};
 use tillgate_ruleset::Edit;
 
 /// A class and what is done with it.
-type Part = (String, &'static str);
+pub type Part = (String, &'static str);
 
 /// The zones between which a permission passes.
-fn ends(sheet: &Sheet<'_>, permit: &Permit) -> Option<(String, String)> {
+pub fn ends(sheet: &Sheet<'_>, permit: &Permit) -> Option<(String, String)> {
     let zone = |side: Side| {
         let name = Permit::interfaces(side, sheet.desk.intent).into_iter().next()?;
         sheet.config.interfaces.get(&name)?.zone.as_ref().map(|zone| zone.name.clone())
@@ -34,7 +34,9 @@ pub fn zones(sheet: &Sheet<'_>, permits: &[&Permit], spots: &[usize], extend: bo
             Service::Protocol(protocol) | Service::Ports { protocol, .. } => *protocol,
             _ => Protocol::TCP,
         };
-        let Some(ends) = ends(sheet, permit).filter(|_| inspected(protocol)) else { return Vec::new() };
+        let Some(ends) = ends(sheet, permit).filter(|_| inspected(protocol)) else {
+            return pairs::joining(sheet).into_iter().collect();
+        };
         groups.entry(ends).or_default().push(permit);
     }
     let mut out = Vec::new();
@@ -59,30 +61,39 @@ pub fn zones(sheet: &Sheet<'_>, permits: &[&Permit], spots: &[usize], extend: bo
     out
 }
 
-fn pair_of<'s>(sheet: &'s Sheet<'_>, (from, to): &(String, String)) -> Option<(&'s String, &'s Pair)> {
+pub fn pair_of<'s>(sheet: &'s Sheet<'_>, (from, to): &(String, String)) -> Option<(&'s String, &'s Pair)> {
     sheet.config.pairs.iter().find(|(_, pair)| pair.source == *from && pair.destination == *to)
 }
 
 /// How many pairs have a policy.
-fn users(sheet: &Sheet<'_>, policy: &str) -> usize {
+pub fn users(sheet: &Sheet<'_>, policy: &str) -> usize {
     sheet.config.pairs.values().filter(|p| p.policy.as_ref().is_some_and(|n| n.name == policy)).count()
 }
 
 /// Entries of permissions in a family, with remarks.
 fn lines(permits: &[&Permit], family: Family) -> Vec<String> {
     let mut out = Vec::new();
-    let mut last = "";
     for permit in permits.iter().filter(|p| p.family == family) {
-        if permit.comment != last {
-            out.push(format!("remark {}", remark(&permit.comment)));
-            last = &permit.comment;
-        }
-        out.extend(entries(permit).iter().map(|words| format!("permit {}", words.forth())));
+        let said = entries(permit).iter().map(|words| format!("permit {}", words.forth())).collect();
+        add(&mut out, &permit.comment, said);
     }
     out
 }
 
-fn list_text(family: Family, name: &str, lines: &[String]) -> String {
+/// Entries under their remark: each once, and no remark twice in a row.
+pub fn add(out: &mut Vec<String>, comment: &str, said: Vec<String>) {
+    let note = format!("remark {}", remark(comment));
+    let new: Vec<String> = said.into_iter().filter(|entry| !out.contains(entry)).collect();
+    if new.is_empty() {
+        return;
+    }
+    if out.iter().rfind(|line| line.starts_with("remark ")) != Some(&note) {
+        out.push(note);
+    }
+    out.extend(new);
+}
+
+pub fn list_text(family: Family, name: &str, lines: &[String]) -> String {
     let head = match family {
         Family::V4 => format!("ip access-list extended {name}\n"),
         Family::V6 => format!("ipv6 access-list {name}\n"),
@@ -171,7 +182,7 @@ fn wish(ends: &(String, String), permits: &[&Permit]) -> String {
     }
 }
 
-fn joined((from, to): &(String, String)) -> String {
+pub fn joined((from, to): &(String, String)) -> String {
     format!("{from}-{to}")
 }
 
@@ -217,12 +228,12 @@ fn parts_text(parts: &[Part]) -> String {
     parts.iter().map(|(class, deed)| format!(" class type inspect {class}\n  {deed}\n")).collect()
 }
 
-fn policy_text(name: &str, parts: &[Part]) -> String {
+pub fn policy_text(name: &str, parts: &[Part]) -> String {
     format!("policy-map type inspect {name}\n{} class class-default\n  drop log\n!\n", parts_text(parts))
 }
 
 /// A policy for a new pair, with everything it needs.
-fn new_policy(
+pub fn new_policy(
     names: &mut Names,
     ends: &(String, String),
     permits: &[&Permit],
@@ -234,7 +245,7 @@ fn new_policy(
     (name.clone(), text + &policy_text(&name, &parts))
 }
 
-fn pair_text(name: &str, (from, to): &(String, String), policy: &str) -> String {
+pub fn pair_text(name: &str, (from, to): &(String, String), policy: &str) -> String {
     format!(
         "zone-pair security {name} source {from} destination {to}\n service-policy type inspect {policy}\n!\n"
     )
@@ -306,176 +317,4 @@ fn indented(sheet: &Sheet<'_>, policy: &Policy, parts: &[Part]) -> String {
     let inner = of(deed.and_then(|(_, span)| sheet.row(span)), "  ");
     let one = |(class, deed): &Part| format!("{outer}class type inspect {class}\n{inner}{deed}\n");
     parts.iter().map(one).collect()
-}
-
-/// The interfaces of the site by their zones.
-fn members(sheet: &Sheet<'_>) -> BTreeMap<String, Vec<String>> {
-    let topology = &sheet.desk.intent.topology;
-    let mut out: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for name in topology.zones.iter().map(|z| &z.interface).chain(&topology.uplinks) {
-        let zone = sheet.config.interfaces.get(name).and_then(|i| i.zone.as_ref());
-        if let Some(zone) = zone {
-            out.entry(zone.name.clone()).or_default().push(name.clone());
-        }
-    }
-    out
-}
-
-/// Everything the site asks for.
-fn everything(sheet: &Sheet<'_>) -> Vec<Permit> {
-    let intent = sheet.desk.intent;
-    let flows: Vec<&Flow> = intent.flows.iter().collect();
-    let internet: Vec<usize> = (0..intent.topology.zones.len()).collect();
-    let (local, forward) = permissions(intent, &flows, &internet);
-    [local, forward].concat()
-}
-
-/// The permissions between two zones.
-fn between<'p>(sheet: &Sheet<'_>, all: &'p [Permit], wanted: &(String, String)) -> Vec<&'p Permit> {
-    all.iter().filter(|permit| ends(sheet, permit).as_ref() == Some(wanted)).collect()
-}
-
-/// For each pair that shares a policy with one of these classes: a policy of its own, with what is asked for.
-pub fn parted(sheet: &Sheet<'_>, classes: &[&str]) -> Vec<Vec<Edit>> {
-    let all = everything(sheet);
-    let config = &sheet.config;
-    let holds = |policy: &Policy| {
-        policy.classes.iter().any(|c| c.class.as_deref().is_some_and(|name| classes.contains(&name)))
-    };
-    let mut out = Vec::new();
-    for (pair_name, pair) in &config.pairs {
-        let Some(named) = &pair.policy else { continue };
-        let shared = users(sheet, &named.name) > 1 && config.policies.get(&named.name).is_some_and(holds);
-        let Some(head) = sheet.heads(Thing::Pair(pair_name)).first().copied().filter(|_| shared) else {
-            continue;
-        };
-        let ends = (pair.source.clone(), pair.destination.clone());
-        let mut names = sheet.names();
-        let needed = between(sheet, &all, &ends);
-        let (policy, text) = match needed.is_empty() {
-            true => deny_policy(sheet, &mut names),
-            false => new_policy(&mut names, &ends, &needed, &[]),
-        };
-        let mut edits =
-            vec![Edit { span: named.span.clone(), text: format!("service-policy type inspect {policy}") }];
-        if !text.is_empty() {
-            edits.push(sheet.before(head, text));
-        }
-        out.push(edits);
-    }
-    out
-}
-
-/// Pairs for what no pair closes: to the router itself; or else inside zones. `only`: of this zone.
-pub fn closed(sheet: &Sheet<'_>, only: Option<&str>) -> Vec<Vec<Edit>> {
-    let all = everything(sheet);
-    let topology = &sheet.desk.intent.topology;
-    let (mut itself, mut within) = (String::new(), String::new());
-    let mut names = sheet.names();
-    let mut router = None;
-    let mut members = members(sheet);
-    members.retain(|zone, _| only.is_none_or(|only| only == zone));
-    for zone in members.keys() {
-        let ends = (zone.clone(), "self".to_string());
-        if pair_of(sheet, &ends).is_some() {
-            continue;
-        }
-        // Answers to the router come back only to sessions that are inspected on their way out.
-        let out = ("self".to_string(), zone.clone());
-        let sends = pair_of(sheet, &out).is_none();
-        let (lease, leaser, policy) = router.get_or_insert_with(|| {
-            let (text, first, lease, policy) = router_policy(sheet, &mut names);
-            itself.push_str(&text);
-            (first, lease, policy)
-        });
-        let outside = |name: &String| topology.uplinks.contains(name);
-        let leased = members.get(zone).is_some_and(|list| list.iter().any(outside));
-        let first: Vec<Part> = lease.iter().filter(|(name, _)| leased || name != leaser).cloned().collect();
-        let (name, text) = new_policy(&mut names, &ends, &between(sheet, &all, &ends), &first);
-        itself.push_str(&text);
-        itself.push_str(&pair_text(&name, &ends, &name));
-        if sends {
-            itself.push_str(&pair_text(&names.fresh(&format!("self-{zone}")), &out, policy));
-        }
-    }
-    let mut names = sheet.names();
-    for (zone, list) in &members {
-        let ends = (zone.clone(), zone.clone());
-        if list.len() > 1 && pair_of(sheet, &ends).is_none() {
-            let (name, text) = new_policy(&mut names, &ends, &between(sheet, &all, &ends), &[]);
-            within.push_str(&text);
-            within.push_str(&pair_text(&name, &ends, &name));
-        }
-    }
-    let texts = [itself, within].into_iter().filter(|text| !text.is_empty());
-    texts.filter_map(|text| Some(vec![sheet.beside(&["zone", "zone-pair"], text)?])).collect()
-}
-
-/// What the router itself may open, which is everything; the classes that let its lease and its neighbours in, and
-/// which of them is about the lease.
-fn router_policy(sheet: &Sheet<'_>, names: &mut Names) -> (String, Vec<Part>, String, String) {
-    let class =
-        |name: &str| format!("class-map type inspect match-any {name}\n match access-group name {name}\n!\n");
-    let lease = names.fresh("LEASE");
-    let entry = ["permit udp any eq bootps any eq bootpc".to_string()];
-    let mut text = list_text(Family::V4, &lease, &entry) + &class(&lease);
-    let mut first = vec![(lease.clone(), "pass")];
-    if !sheet.desk.intent.topology.inside(Family::V6).is_empty() {
-        // Neighbour discovery and multicast listeners (RFC 4861, RFC 3810).
-        let kinds = [130, 131, 132, 133, 134, 135, 136, 143];
-        let entries: Vec<String> = kinds.iter().map(|k| format!("permit icmp any any {k}")).collect();
-        let name = names.fresh("NEIGHBOURS");
-        text = text + &list_text(Family::V6, &name, &entries) + &class(&name);
-        first.push((name, "pass"));
-    }
-    let router = names.fresh("ROUTER");
-    let _ = write!(
-        text,
-        "class-map type inspect match-any {router}\n match protocol tcp\n match protocol udp\n match protocol icmp\n!\npolicy-map type inspect {router}\n class type inspect {lease}\n  pass\n class type inspect {router}\n  inspect\n class class-default\n  pass\n!\n"
-    );
-    (text, first, lease, router)
-}
-
-/// A pair with a policy that drops and logs, for what is dropped because there is none.
-pub fn denied_pair(sheet: &Sheet<'_>, ends: &(String, String)) -> Option<Vec<Edit>> {
-    if pair_of(sheet, ends).is_some() {
-        return None;
-    }
-    let mut names = sheet.names();
-    let (policy, text) = deny_policy(sheet, &mut names);
-    let name = names.fresh(&joined(ends));
-    sheet.beside(&["zone", "zone-pair"], text + &pair_text(&name, ends, &policy)).map(|edit| vec![edit])
-}
-
-/// Pairs with a policy that drops and logs, for what is dropped because a zone has none; `from`: the zone.
-pub fn denied(sheet: &Sheet<'_>, from: &str) -> Option<Vec<Edit>> {
-    let mut names = sheet.names();
-    let (policy, mut text) = deny_policy(sheet, &mut names);
-    let mut any = false;
-    let zones = sheet.config.interfaces.values().filter_map(|i| i.zone.as_ref());
-    let zones: std::collections::BTreeSet<&str> = zones.map(|zone| zone.name.as_str()).collect();
-    for to in zones.into_iter().filter(|to| *to != from) {
-        let ends = (from.to_string(), to.to_string());
-        if pair_of(sheet, &ends).is_none() {
-            any = true;
-            text.push_str(&pair_text(&names.fresh(&format!("{from}-{to}")), &ends, &policy));
-        }
-    }
-    sheet.beside(&["zone", "zone-pair"], text).filter(|_| any).map(|edit| vec![edit])
-}
-
-/// A policy that drops and logs everything: one that is there, or the text of a new one.
-pub fn deny_policy(sheet: &Sheet<'_>, names: &mut Names) -> (String, String) {
-    let only = |policy: &Policy| match policy.classes.as_slice() {
-        [one] => one.class.is_none() && one.log && matches!(one.deed, Some((Deed::Drop, _))),
-        _ => false,
-    };
-    match sheet.config.policies.iter().find(|(_, policy)| only(policy)) {
-        Some((name, _)) => (name.clone(), String::new()),
-        None => {
-            let name = names.fresh("DENY");
-            let text = policy_text(&name, &[]);
-            (name, text)
-        }
-    }
 }
