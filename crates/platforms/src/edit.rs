@@ -1,12 +1,15 @@
 //! What the editors of all platforms share: places in a text, and repairs as permissions.
 
 use crate::permits::{Permit, permits};
+use std::sync::Arc;
 use tillgate_intent::{Flow, Intent};
-use tillgate_model::Span;
+use tillgate_model::{SourceFile, Span};
 use tillgate_ruleset::{Edit, RuleSet};
 
 /// What an editor works on.
 pub struct Desk<'a> {
+    /// The configuration's files.
+    pub files: &'a [Arc<SourceFile>],
     /// The rules as they were read.
     pub rules: &'a RuleSet,
     /// What the site wants.
@@ -39,6 +42,21 @@ pub(crate) fn after_line(span: &Span) -> Span {
 pub(crate) fn end_of_file(span: &Span) -> Span {
     let end = span.file.text.len();
     Span::new(&span.file, end, end)
+}
+
+/// The one way to put something behind everything else, on a line of its own.
+pub(crate) fn append(desk: &Desk<'_>, text: String) -> Vec<Vec<Edit>> {
+    let Some(file) = desk.files.first().filter(|_| !text.is_empty()) else { return Vec::new() };
+    let end = file.text.len();
+    let end = Span::new(file, end, end);
+    vec![vec![insert(end.clone(), on_new_line(&end, text))]]
+}
+
+/// Text for a place: behind a line that the file's end cuts off, on a line of its own.
+pub(crate) fn on_new_line(place: &Span, text: String) -> String {
+    let before = place.file.text.get(..after_line(place).start as usize);
+    let ends = before.is_none_or(|t| t.is_empty() || t.ends_with('\n'));
+    if ends { text } else { format!("\n{text}") }
 }
 
 /// White space at the start of the line a span starts on.

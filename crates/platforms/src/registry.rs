@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tillgate_estate::Site;
 use tillgate_intent::Intent;
 use tillgate_model::{Diagnostic, SourceFile, Span, Text};
-use tillgate_ruleset::{Edit, Editor, Repair, RuleSet};
+use tillgate_ruleset::{Edit, Editor, Judged, Repair, RuleSet};
 
 type Edits = fn(&Desk<'_>, &Repair<'_>) -> Vec<Vec<Edit>>;
 
@@ -89,8 +89,16 @@ impl Editor for Hand<'_> {
         parsed.diagnostics.is_empty().then_some(parsed.rules)
     }
 
-    fn edits(&self, rules: &RuleSet, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
-        (self.platform.edits)(&Desk { rules, intent: self.intent }, repair)
+    fn edits(&self, judged: &Judged, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
+        let Judged { files, rules, .. } = judged;
+        let mut out = (self.platform.edits)(&Desk { files, rules, intent: self.intent }, repair);
+        out.retain(|edits| !edits.is_empty());
+        out.dedup();
+        // New lines end as the file's own do.
+        for edit in out.iter_mut().flatten().filter(|edit| edit.span.file.text.contains("\r\n")) {
+            edit.text = edit.text.replace("\r\n", "\n").replace('\n', "\r\n");
+        }
+        out
     }
 }
 

@@ -58,8 +58,8 @@ pub enum Repair<'a> {
 pub trait Editor {
     /// The rules of changed files; `None` when they have errors.
     fn read(&self, files: &[Arc<SourceFile>]) -> Option<RuleSet>;
-    /// Ways to write a change into the files the rules came from, smallest first; none where the platform has none.
-    fn edits(&self, rules: &RuleSet, change: &Repair<'_>) -> Vec<Vec<Edit>>;
+    /// Ways to write a change into a configuration's files, smallest first; none where the platform has none.
+    fn edits(&self, judged: &Judged, change: &Repair<'_>) -> Vec<Vec<Edit>>;
 }
 
 /// A configuration as it stands, with what was found.
@@ -100,7 +100,7 @@ pub fn mend(
     // The first change after which the order of rules matters more than before: only where no other mends.
     let mut spare: Option<Mended> = None;
     for proposal in proposals(finding, judged, intent) {
-        for edits in editor.edits(&judged.rules, &proposal) {
+        for edits in editor.edits(judged, &proposal) {
             let tried = attempt(judged, edits, intent, editor, tries)?;
             let Some(mended) = tried else { continue };
             match better(judged, &mended, finding, intent, closes(&proposal) && !opens(finding.id)) {
@@ -124,7 +124,7 @@ pub fn mend(
         }
         let flows = std::mem::take(&mut lost);
         let instead = Repair::Permit { at, instead: true, flows, internet };
-        for edits in editor.edits(&judged.rules, &instead) {
+        for edits in editor.edits(judged, &instead) {
             let Some(mended) = attempt(judged, edits, intent, editor, tries)? else { continue };
             match better(judged, &mended, finding, intent, true) {
                 Better::Yes => return Some(mended),

@@ -4,8 +4,8 @@ use super::config::Point;
 use super::grant::Grant;
 use super::lines::Line;
 use super::nat;
-use super::sheet::{Objects, Sheet, files, same};
-use crate::edit::{Desk, after_line, insert, permissions, remove};
+use super::sheet::{Objects, Sheet, same};
+use crate::edit::{Desk, after_line, insert, on_new_line, permissions, remove};
 use crate::permits::sources;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -18,8 +18,7 @@ pub(super) const DENY_ALL: &str = "extended deny ip any any log\n";
 
 /// Ways to write a repair, smallest first.
 pub fn edits(desk: &Desk<'_>, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
-    let files = files(desk);
-    let sheet = Sheet::of(&files);
+    let sheet = Sheet::of(desk.files);
     let out = match repair {
         Repair::Remove(span) => removed(desk, &sheet, span),
         Repair::Permit { at, instead, flows, internet } => {
@@ -215,16 +214,6 @@ fn settings(sheet: &Sheet<'_>, level: &str) -> Vec<Edit> {
         out.push(insert(at.clone(), on_new_line(&at, text)));
     }
     out
-}
-
-/// Text behind a line: at the end of a file that ends within one, on a line of its own.
-pub(super) fn on_new_line(place: &Span, text: String) -> String {
-    let ends = place
-        .file
-        .text
-        .get(..after_line(place).start as usize)
-        .is_none_or(|t| t.is_empty() || t.ends_with('\n'));
-    if ends { text } else { format!("\n{text}") }
 }
 
 /// ICMP gets connections of its own.

@@ -1,12 +1,12 @@
 //! Permissions written into somebody's lists, or into lists of their own.
 
 use super::config::{ListKind, Point};
-use super::edit::{DENY_ALL, by_level, on_new_line, with_objects, without_entry};
+use super::edit::{DENY_ALL, by_level, with_objects, without_entry};
 use super::lines::Line;
 use super::render::{any, entry, outside, possible};
 use super::sheet::{Objects, Sheet, same};
 use super::write::masked;
-use crate::edit::{after_line, before_line, insert, remove};
+use crate::edit::{after_line, before_line, insert, on_new_line, remove};
 use crate::permits::{Permit, Service, Target, public};
 use std::collections::{BTreeMap, BTreeSet};
 use tillgate_intent::{Intent, Side};

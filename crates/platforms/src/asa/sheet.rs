@@ -6,7 +6,7 @@ use super::lines::{Line, each};
 use super::read;
 use super::through::effective;
 use super::write::{Groups, masked};
-use crate::edit::{Desk, after_line, before_line, end_of_file, remove, whole_lines};
+use crate::edit::{after_line, before_line, end_of_file, remove, whole_lines};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tillgate_model::{Family, Ranges, SourceFile, Span};
@@ -38,20 +38,6 @@ pub struct Objects {
     /// What is there, as entries name it.
     known: BTreeMap<(usize, Vec<(u128, u128)>), String>,
     looked_up: BTreeMap<(String, usize), String>,
-}
-
-/// The files that rules, facts or notes stand in, the first one first.
-pub fn files(desk: &Desk<'_>) -> Vec<Arc<SourceFile>> {
-    let mut out: Vec<Arc<SourceFile>> = Vec::new();
-    let starts = desk.rules.bases.iter().map(|b| &b.policy_span);
-    let rules = desk.rules.chains.iter().flat_map(|c| &c.rules).map(|r| &r.span);
-    let beside = desk.rules.facts.iter().map(|f| &f.span).chain(desk.rules.notes.iter().map(|n| &n.span));
-    for span in starts.chain(rules).chain(beside) {
-        if !out.iter().any(|file| file.name == span.file.name) {
-            out.push(Arc::clone(&span.file));
-        }
-    }
-    out
 }
 
 /// Whether two spans start at one place.

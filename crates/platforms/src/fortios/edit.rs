@@ -7,18 +7,16 @@ use super::policy::members;
 use super::render::list;
 use super::{build, grant, removal};
 use crate::edit::{Desk, before_line, end_of_file, indent, insert, whole_lines};
-use std::sync::Arc;
-use tillgate_model::{SourceFile, Span};
+use tillgate_model::Span;
 use tillgate_ruleset::{Edit, Repair};
 
 /// Ways to write a repair, smallest first.
 pub fn edits(desk: &Desk<'_>, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
-    let files = files(desk);
     let sheet = Sheet {
         desk,
-        layout: Layout::of(&files),
-        root: config::read(&files, &mut Vec::new()),
-        version: files.first().and_then(|file| build::version(&file.text)),
+        layout: Layout::of(desk.files),
+        root: config::read(desk.files, &mut Vec::new()),
+        version: desk.files.first().and_then(|file| build::version(&file.text)),
     };
     let mut out = match repair {
         Repair::Remove(span) => removal::removals(&sheet, span),
@@ -37,25 +35,6 @@ pub fn edits(desk: &Desk<'_>, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
     for edits in &mut out {
         // What is said already stays as it is.
         edits.retain(|edit| edit.span.text() != edit.text);
-    }
-    out.retain(|edits| !edits.is_empty());
-    for edit in out.iter_mut().flatten() {
-        if edit.span.file.text.contains("\r\n") {
-            edit.text = edit.text.replace('\n', "\r\n");
-        }
-    }
-    out
-}
-
-/// The files that rules or facts stand in, the first one first.
-fn files(desk: &Desk<'_>) -> Vec<Arc<SourceFile>> {
-    let mut out: Vec<Arc<SourceFile>> = Vec::new();
-    let starts = desk.rules.bases.iter().map(|b| &b.policy_span);
-    let rules = desk.rules.chains.iter().flat_map(|c| &c.rules).map(|r| &r.span);
-    for span in starts.chain(rules).chain(desk.rules.facts.iter().map(|f| &f.span)) {
-        if !out.iter().any(|file| file.name == span.file.name) {
-            out.push(Arc::clone(&span.file));
-        }
     }
     out
 }

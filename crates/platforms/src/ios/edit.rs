@@ -3,7 +3,7 @@
 use super::config::{Chosen, Class, Deed, Direction, Global, NatKind, NatSide, Pair};
 use super::entry::{Address, Services};
 use super::lines::is;
-use super::sheet::{Sheet, Thing, files};
+use super::sheet::{Sheet, Thing};
 use super::text::addresses;
 use super::{forged, grant, pairs, removal};
 use crate::edit::{Desk, insert};
@@ -12,8 +12,7 @@ use tillgate_ruleset::{Edit, Repair, What};
 
 /// Ways to write a repair, smallest first.
 pub fn edits(desk: &Desk<'_>, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
-    let files = files(desk);
-    let sheet = Sheet::of(desk, &files);
+    let sheet = Sheet::of(desk);
     let mut out = match repair {
         Repair::Remove(span) => {
             let mut ways = match unguarded(&sheet, span) {
@@ -43,9 +42,6 @@ pub fn edits(desk: &Desk<'_>, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
         let text = &edit.span.file.text;
         if edit.span.start as usize == text.len() && !text.ends_with('\n') {
             edit.text.insert(0, '\n');
-        }
-        if text.contains("\r\n") {
-            edit.text = edit.text.replace('\n', "\r\n");
         }
     }
     out

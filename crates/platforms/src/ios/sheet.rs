@@ -6,8 +6,7 @@ use super::lines::Line;
 use super::read::{Reader, read_each};
 use crate::edit::{Desk, after_line, before_line, end_of_file, insert, remove, whole_lines};
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use tillgate_model::{Family, SourceFile, Span};
+use tillgate_model::{Family, Span};
 use tillgate_ruleset::Edit;
 
 /// A line, and the row that opens its section; a command opens its own.
@@ -55,20 +54,6 @@ impl Names {
         }
         name
     }
-}
-
-/// The files that rules, facts or notes stand in, the first one first.
-pub fn files(desk: &Desk<'_>) -> Vec<Arc<SourceFile>> {
-    let mut out: Vec<Arc<SourceFile>> = Vec::new();
-    let starts = desk.rules.bases.iter().map(|b| &b.policy_span);
-    let rules = desk.rules.chains.iter().flat_map(|c| &c.rules).map(|r| &r.span);
-    let beside = desk.rules.facts.iter().map(|f| &f.span).chain(desk.rules.notes.iter().map(|n| &n.span));
-    for span in starts.chain(rules).chain(beside) {
-        if !out.iter().any(|file| file.name == span.file.name) {
-            out.push(Arc::clone(&span.file));
-        }
-    }
-    out
 }
 
 /// The name a row defines, or adds to.
@@ -140,9 +125,9 @@ fn numbers(
 
 impl<'a> Sheet<'a> {
     /// Reads the files once more, with the places of everything.
-    pub fn of(desk: &'a Desk<'a>, files: &'a [Arc<SourceFile>]) -> Sheet<'a> {
+    pub fn of(desk: &'a Desk<'a>) -> Sheet<'a> {
         let mut rows: Vec<Row<'a>> = Vec::new();
-        let Reader { config, .. } = read_each(files, &mut Vec::new(), |line, below| {
+        let Reader { config, .. } = read_each(desk.files, &mut Vec::new(), |line, below| {
             let head = if below { rows.last().map_or(0, |row| row.head) } else { rows.len() };
             rows.push(Row { line: line.clone(), head });
         });

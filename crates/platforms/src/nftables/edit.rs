@@ -2,9 +2,7 @@
 
 use super::render::{deny, header};
 use super::text::{comment, elements, interfaces, ports};
-use crate::edit::{
-    Desk, after_line, before_line, end_of_file, indent, insert, permissions, remove, whole_lines,
-};
+use crate::edit::{Desk, after_line, append, before_line, indent, insert, permissions, remove, whole_lines};
 use crate::permits::{Permit, Service, Target, sources};
 use tillgate_intent::{Intent, Side};
 use tillgate_model::{Family, Ranges, Span, addresses_text};
@@ -13,11 +11,7 @@ use tillgate_ruleset::{Edit, Hook, Repair};
 /// Ways to write a repair, smallest first.
 pub fn edits(desk: &Desk<'_>, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
     // What `nft -j` prints is not edited by hand.
-    let files = desk.rules.chains.iter().flat_map(|c| &c.rules).map(|r| &r.span);
-    if files
-        .chain(desk.rules.bases.iter().map(|b| &b.policy_span))
-        .any(|s| s.file.text.trim_start().starts_with('{'))
-    {
+    if desk.files.iter().any(|file| file.text.trim_start().starts_with('{')) {
         return Vec::new();
     }
     match repair {
@@ -68,7 +62,6 @@ pub fn edits(desk: &Desk<'_>, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
             vec![vec![insert(place, line)]]
         }
         Repair::Sources(segment) => {
-            let Some(any) = desk.rules.bases.first() else { return Vec::new() };
             let rules: String = sources(desk.intent)
                 .into_iter()
                 .filter(|(.., name)| name == segment)
@@ -89,19 +82,16 @@ pub fn edits(desk: &Desk<'_>, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
             let chain = format!(
                 "\ntable inet tillgate_sources {{\n\tchain prerouting {{\n\t\ttype filter hook prerouting priority raw; policy accept;\n{rules}\t}}\n}}\n"
             );
-            vec![vec![insert(end_of_file(&any.policy_span), on_new_line(&any.policy_span, chain))]]
+            append(desk, chain)
         }
         Repair::Masquerade => {
-            let (Some(any), inside) = (desk.rules.bases.first(), desk.intent.topology.inside(Family::V4))
-            else {
-                return Vec::new();
-            };
+            let inside = desk.intent.topology.inside(Family::V4);
             let table = format!(
                 "\ntable ip tillgate_nat {{\n\tchain postrouting {{\n\t\ttype nat hook postrouting priority srcnat; policy accept;\n\t\toifname {} ip saddr {{ {} }} masquerade\n\t}}\n}}\n",
                 interfaces(&desk.intent.topology.uplinks),
                 elements(Family::V4, &inside)
             );
-            vec![vec![insert(end_of_file(&any.policy_span), on_new_line(&any.policy_span, table))]]
+            append(desk, table)
         }
         Repair::SwitchOff(_) | Repair::Uninspected(_) => Vec::new(),
     }
@@ -116,10 +106,6 @@ fn inner(span: &Span) -> String {
     let own = indent(span);
     // A chain's head may share its line with the chain's name.
     if own.is_empty() { "\t\t".into() } else { own }
-}
-
-fn on_new_line(span: &Span, text: String) -> String {
-    if span.file.text.ends_with('\n') { text } else { format!("\n{text}") }
 }
 
 /// The whole lines where a statement has them to itself, and else the statement with its semicolon.

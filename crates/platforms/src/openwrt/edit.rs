@@ -7,9 +7,8 @@ use crate::edit::{Desk, after_line, end_of_file, insert, permissions, whole_line
 use crate::nftables::comment;
 use crate::permits::{Permit, Service, Target, sources};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use tillgate_intent::{Flow, Side};
-use tillgate_model::{SourceFile, Span, addresses_text};
+use tillgate_model::{Span, addresses_text};
 use tillgate_ruleset::{Action, Edit, Match, Repair};
 
 /// The three directions of a policy.
@@ -17,8 +16,8 @@ const POLICIES: [&str; 3] = ["input", "forward", "output"];
 
 /// Ways to write a repair, smallest first.
 pub fn edits(desk: &Desk<'_>, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
-    let sheet = Sheet { desk, sections: uci::read(&files(desk), &mut Vec::new()) };
-    let mut out = match repair {
+    let sheet = Sheet { desk, sections: uci::read(desk.files, &mut Vec::new()) };
+    match repair {
         Repair::Remove(span) | Repair::Close(span) => sheet.remove(span),
         Repair::Permit { at, instead, flows, internet } => sheet.permit(at, *instead, flows, internet),
         Repair::Log(span) => sheet.log(span),
@@ -27,28 +26,7 @@ pub fn edits(desk: &Desk<'_>, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
         Repair::SwitchOff(span) => sheet.switch_off(span),
         // Answers always pass before any rule, and connections are filtered, not opened.
         Repair::Established(_) | Repair::Uninspected(_) => Vec::new(),
-    };
-    out.retain(|edits| !edits.is_empty());
-    for edit in out.iter_mut().flatten() {
-        if edit.span.file.text.contains("\r\n") {
-            edit.text = edit.text.replace('\n', "\r\n");
-        }
     }
-    out
-}
-
-/// The files that rules or facts stand in, the first one first.
-fn files(desk: &Desk<'_>) -> Vec<Arc<SourceFile>> {
-    let mut out: Vec<Arc<SourceFile>> = Vec::new();
-    let mut names: BTreeSet<&str> = BTreeSet::new();
-    let policies = desk.rules.bases.iter().map(|b| &b.policy_span);
-    let rules = desk.rules.chains.iter().flat_map(|c| &c.rules).map(|r| &r.span);
-    for span in policies.chain(rules).chain(desk.rules.facts.iter().map(|f| &f.span)) {
-        if names.insert(&span.file.name) {
-            out.push(Arc::clone(&span.file));
-        }
-    }
-    out
 }
 
 /// A configuration on the desk.

@@ -3,7 +3,7 @@
 use super::form::Line;
 use super::grant;
 use super::implied::lockout_on;
-use super::place::{Draft, NEW_RULES, OLD_RULES, Sheet, Spot, files};
+use super::place::{Draft, NEW_RULES, OLD_RULES, Sheet, Spot};
 use super::tree::{self, El, Product, Tree};
 use super::write::{element, flag};
 use crate::edit::Desk;
@@ -34,14 +34,13 @@ const MOST_TRIED: usize = 8;
 
 /// Ways to write a repair, smallest first.
 pub fn edits(desk: &Desk<'_>, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
-    let files = files(desk.rules);
     let read = |file| tree::document(file).map(|document| (file, document));
-    let Ok(documents) = files.iter().map(read).collect::<Result<Vec<(&Arc<SourceFile>, _)>, _>>() else {
+    let Ok(documents) = desk.files.iter().map(read).collect::<Result<Vec<(&Arc<SourceFile>, _)>, _>>() else {
         return Vec::new();
     };
     let Some(tree) = Tree::of(&documents, &mut Vec::new()) else { return Vec::new() };
     let sheet = Sheet::of(desk, &tree);
-    let mut out = match repair {
+    match repair {
         Repair::Remove(span) => drops(&sheet, span),
         Repair::Permit { at, instead, flows, internet } => {
             grant::permit(&sheet, at, *instead, flows, internet)
@@ -56,14 +55,7 @@ pub fn edits(desk: &Desk<'_>, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
         Repair::SwitchOff(span) => vec![switched_off(&sheet, span)],
         // Answers pass by the table of states, and no rule breaks a connection open.
         Repair::Established(_) | Repair::Uninspected(_) => Vec::new(),
-    };
-    out.retain(|edits| !edits.is_empty());
-    for edit in out.iter_mut().flatten() {
-        if edit.span.file.text.contains("\r\n") {
-            edit.text = edit.text.replace('\n', "\r\n");
-        }
     }
-    out
 }
 
 /// Ways to make what stands at a place go, be it a rule or what the firewall makes of a switch.

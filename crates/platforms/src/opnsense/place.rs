@@ -10,9 +10,8 @@ use super::write::{Area, UNIT};
 use crate::edit::{Desk, after_line, before_line, indent, insert, remove, whole_lines};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::sync::Arc;
-use tillgate_model::{SourceFile, Span};
-use tillgate_ruleset::{Edit, Hook, RuleSet};
+use tillgate_model::Span;
+use tillgate_ruleset::{Edit, Hook};
 
 /// Rules that the user writes: the older kind, and the newer one of OPNsense.
 pub const OLD_RULES: &str = "filter/rule";
@@ -20,22 +19,6 @@ pub const NEW_RULES: &str = "OPNsense/Firewall/Filter/rules/rule";
 
 /// The highest number of a rule of the newer kind (opnsense/core, `Filter.xml`).
 const MOST_SEQUENCE: i64 = 999_999;
-
-/// The files that rules came from, the one that says whose they are first.
-pub fn files(rules: &RuleSet) -> Vec<Arc<SourceFile>> {
-    let bases = rules.bases.iter().map(|b| &b.policy_span);
-    // Passing known connections is what the tag a configuration begins with stands for.
-    let start = rules.chains.iter().find(|c| c.name == "filter in").and_then(|c| c.rules.first());
-    let all = start.into_iter().chain(rules.chains.iter().flat_map(|c| &c.rules)).map(|r| &r.span);
-    let beside = rules.facts.iter().map(|f| &f.span).chain(rules.notes.iter().map(|n| &n.span));
-    let (mut seen, mut out) = (BTreeSet::new(), Vec::new());
-    for span in all.chain(bases).chain(beside) {
-        if seen.insert(span.file.name.as_str()) {
-            out.push(Arc::clone(&span.file));
-        }
-    }
-    out
-}
 
 /// A configuration to be changed.
 pub struct Sheet<'a, 'd> {

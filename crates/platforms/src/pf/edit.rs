@@ -31,7 +31,7 @@ const MOST_TRIED: usize = 16;
 /// Ways to write a repair, smallest first.
 pub fn edits(desk: &Desk<'_>, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
     let Some(sheet) = Sheet::of(desk) else { return Vec::new() };
-    let mut out = match repair {
+    match repair {
         Repair::Remove(span) => removals(&sheet, span),
         Repair::Permit { at, instead, flows, internet } => {
             grant::permit(&sheet, at, *instead, flows, internet)
@@ -43,14 +43,7 @@ pub fn edits(desk: &Desk<'_>, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
         Repair::Masquerade => masquerade(&sheet),
         // pf offers no services and opens no connections.
         Repair::SwitchOff(_) | Repair::Uninspected(_) => Vec::new(),
-    };
-    out.retain(|edits| !edits.is_empty());
-    for edit in out.iter_mut().flatten() {
-        if edit.span.file.text.contains("\r\n") {
-            edit.text = edit.text.replace('\n', "\r\n");
-        }
     }
-    out
 }
 
 /// The statement of a place goes.

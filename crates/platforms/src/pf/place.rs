@@ -9,8 +9,7 @@ use crate::edit::{Desk, after_line, before_line, end_of_file, insert, whole_line
 use crate::nftables::Names;
 use crate::{Input, NoIncludes};
 use std::fmt::Write;
-use std::sync::Arc;
-use tillgate_model::{Family, Ranges, SourceFile, Span};
+use tillgate_model::{Family, Ranges, Span};
 use tillgate_ruleset::Edit;
 
 /// Prefixes that a rule holds as a list; more of them are a table.
@@ -54,12 +53,11 @@ impl Spot {
 impl<'a> Sheet<'a> {
     /// Reads the files again; `None` for listings with numbers, which nobody loads.
     pub fn of(desk: &'a Desk<'a>) -> Option<Self> {
-        let files = files(desk);
-        let first = files.first()?;
+        let first = desk.files.first()?;
         if first.text.lines().any(|line| line.starts_with('@')) {
             return None;
         }
-        let input = Input { files: &files, resolvers: &[], includes: &NoIncludes };
+        let input = Input { files: desk.files, resolvers: &[], includes: &NoIncludes };
         let mut config = file::read(&input, &mut Vec::new());
         let mut spots = Vec::new();
         let mut lists = 0;
@@ -204,19 +202,6 @@ impl<'a> Sheet<'a> {
         let start = line.filter(|line| alone && ours(line)).map_or(start, |line| line.start as usize);
         Edit { span: Span::new(&span.file, start, place.end as usize), text: String::new() }
     }
-}
-
-/// The files that rules or facts stand in, the first one first.
-fn files(desk: &Desk<'_>) -> Vec<Arc<SourceFile>> {
-    let mut out: Vec<Arc<SourceFile>> = Vec::new();
-    let starts = desk.rules.bases.iter().map(|b| &b.policy_span);
-    let rules = desk.rules.chains.iter().flat_map(|c| &c.rules).map(|r| &r.span);
-    for span in starts.chain(rules).chain(desk.rules.facts.iter().map(|f| &f.span)) {
-        if !out.iter().any(|file| file.name == span.file.name) {
-            out.push(Arc::clone(&span.file));
-        }
-    }
-    out
 }
 
 /// How deep anchors nest is bounded where they are read.

@@ -1,7 +1,9 @@
 //! Repairs written into somebody's RouterOS export.
 
 use super::render::{quoted, value};
-use crate::edit::{Desk, after_line, before_line, end_of_file, insert, permissions, remove, whole_lines};
+use crate::edit::{
+    Desk, after_line, append, before_line, insert, on_new_line, permissions, remove, whole_lines,
+};
 use crate::nftables::slug;
 use crate::permits::{Permit, Service, Target, sources};
 use std::fmt::Write;
@@ -82,16 +84,6 @@ pub fn edits(desk: &Desk<'_>, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
 fn family_at(desk: &Desk<'_>, at: &Span) -> Option<Family> {
     let chain = desk.rules.chains.iter().find(|c| c.rules.iter().any(|r| r.span == *at))?;
     Some(if chain.name.starts_with("ipv6 ") { Family::V6 } else { Family::V4 })
-}
-
-fn on_new_line(span: &Span, text: String) -> String {
-    if span.file.text.ends_with('\n') { text } else { format!("\n{text}") }
-}
-
-/// Sections of their own behind everything else.
-fn append(desk: &Desk<'_>, text: String) -> Vec<Vec<Edit>> {
-    let Some(any) = desk.rules.bases.first().map(|b| &b.policy_span) else { return Vec::new() };
-    if text.is_empty() { Vec::new() } else { vec![vec![insert(end_of_file(any), on_new_line(any, text))]] }
 }
 
 fn forged(intent: &Intent, segment: &str) -> String {

@@ -6,23 +6,21 @@ use super::text;
 use super::tree::At;
 use super::{bind, forged, grant};
 use crate::edit::Desk;
-use std::sync::Arc;
-use tillgate_model::{SourceFile, Span};
+use tillgate_model::Span;
 use tillgate_ruleset::{Edit, Repair, What};
 
 /// Ways to write a repair, smallest first.
 pub fn edits(desk: &Desk<'_>, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
-    let files = files(desk);
     let mut found = Vec::new();
-    let tree = text::read(&files, &mut found);
-    let Some(file) = place(repair).map(|span| &span.file).or(files.first()) else { return Vec::new() };
+    let tree = text::read(desk.files, &mut found);
+    let Some(file) = place(repair).map(|span| &span.file).or(desk.files.first()) else { return Vec::new() };
     let sheet = Sheet {
         desk,
         root: tree.root(),
         around: Around::of(tree.root(), &mut found),
         page: Page::of(tree.root(), file),
     };
-    let mut out = match repair {
+    match repair {
         Repair::Remove(span) => sheet.remove(span),
         Repair::Permit { at, instead, flows, internet } => {
             grant::permit(&sheet, at, *instead, flows, internet)
@@ -35,15 +33,7 @@ pub fn edits(desk: &Desk<'_>, repair: &Repair<'_>) -> Vec<Vec<Edit>> {
         Repair::SwitchOff(span) => sheet.switch_off(span),
         // Connections are filtered, not opened.
         Repair::Uninspected(_) => Vec::new(),
-    };
-    out.retain(|edits| !edits.is_empty());
-    out.dedup();
-    for edit in out.iter_mut().flatten() {
-        if edit.span.file.text.contains("\r\n") {
-            edit.text = edit.text.replace('\n', "\r\n");
-        }
     }
-    out
 }
 
 /// The line a repair is about.
@@ -58,19 +48,6 @@ fn place<'r>(repair: &Repair<'r>) -> Option<&'r Span> {
         | Repair::Uninspected(at) => Some(at),
         Repair::Sources(_) | Repair::Masquerade => None,
     }
-}
-
-/// The files that rules or facts stand in, the first one first.
-fn files(desk: &Desk<'_>) -> Vec<Arc<SourceFile>> {
-    let mut out: Vec<Arc<SourceFile>> = Vec::new();
-    let starts = desk.rules.bases.iter().map(|b| &b.policy_span);
-    let rules = desk.rules.chains.iter().flat_map(|c| &c.rules).map(|r| &r.span);
-    for span in starts.chain(rules).chain(desk.rules.facts.iter().map(|f| &f.span)) {
-        if !out.iter().any(|file| file.name == span.file.name) {
-            out.push(Arc::clone(&span.file));
-        }
-    }
-    out
 }
 
 /// A configuration on the desk.
