@@ -119,8 +119,19 @@ pub(crate) fn best_line(text: &str, limit: usize, score: impl Fn(&str) -> u8) ->
     best
 }
 
+/// What only one platform writes scores so much at least.
+const SURE: u8 = 90;
+
 /// The platform a text is most likely of; `None` when nothing speaks for any.
 pub fn recognise(text: &str) -> Option<&'static Platform> {
+    // Junos and PAN-OS share words with many, and end statements in braces with semicolons. Beside them only nftables
+    // does, which is known for sure by its own words.
+    let least = if has_braced_statements(text) { SURE } else { 1 };
     let scored = PLATFORMS.iter().map(|p| ((p.recognise)(text), p));
-    scored.filter(|(score, _)| *score > 0).max_by_key(|(score, _)| *score).map(|(_, p)| p)
+    scored.filter(|(score, _)| *score >= least).max_by_key(|(score, _)| *score).map(|(_, p)| p)
+}
+
+fn has_braced_statements(text: &str) -> bool {
+    let ending = |end: char| text.lines().take(20_000).filter(move |line| line.trim_end().ends_with(end));
+    ending(';').nth(1).is_some() && ending('{').next().is_some()
 }

@@ -242,7 +242,8 @@ fn bad_input_on_every_platform_is_an_error_with_a_place() {
 #[test]
 fn what_only_looks_like_a_platform_is_not_taken_for_it() {
     let junos = "interfaces {\n    ge-0/0/0 {\n        unit 0 {\n            family inet {\n                address 203.0.113.2/24;\n            }\n        }\n    }\n}\nfirewall {\n    family inet {\n        filter in {\n            term all {\n                then accept;\n            }\n        }\n    }\n}\n";
-    for text in [junos, "buy milk\n"] {
+    let panos = "config {\n  devices {\n    localhost.localdomain {\n      network {\n        interface {\n          ethernet {\n            ethernet1/1 {\n              layer3 {\n                mtu 1500;\n              }\n            }\n          }\n        }\n      }\n      vsys {\n        vsys1 {\n          rulebase {\n            nat {\n              rules;\n            }\n          }\n        }\n      }\n    }\n  }\n}\n";
+    for text in [junos, panos, "buy milk\n"] {
         assert!(tillgate_platforms::recognise(text).is_none(), "{text}");
     }
 }

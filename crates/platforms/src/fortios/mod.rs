@@ -34,7 +34,7 @@ pub fn recognise(text: &str) -> u8 {
             100
         } else if line.starts_with("config firewall ") || line.starts_with("config system ") {
             95
-        } else if line.starts_with("config ") && !line.ends_with('{') || line.starts_with("edit ") {
+        } else if line.starts_with("config ") || line.starts_with("edit ") {
             20
         } else {
             0

@@ -78,8 +78,6 @@ fn foreign(text: &str) -> bool {
             || starts("! device:") && line.contains("EOS")
             || starts("!RANCID-CONTENT-TYPE: arista")
             || starts("boot nxos")
-            // PAN-OS and Junos.
-            || line.ends_with('{')
     })
 }
 

@@ -32,10 +32,6 @@ pub fn recognise(text: &str) -> u8 {
     if text.lines().rev().take(12).any(|line| whole.iter().any(|word| line.contains(word))) {
         return 100;
     }
-    // Junos and PAN-OS look alike in braces, and end every statement so.
-    if text.lines().take(20_000).filter(|line| line.trim_end().ends_with(';')).count() > 1 {
-        return 0;
-    }
     registry::best_line(text, 20_000, |line| {
         let line = text::without_prompt(line).0;
         let has = |starts: &[&str]| starts.iter().any(|start| line.starts_with(start));
