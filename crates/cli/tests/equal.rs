@@ -15,9 +15,30 @@ const COMPARED: [&str; 5] = ["aachen", "hamburg", "koeln", "muenchen", "wien"];
 /// Where a platform refuses a site instead of writing less than it asks for.
 const REFUSED: &[(&str, &str)] = &[("ios", "muenchen")];
 
-/// Platforms that follow sessions instead of asking each packet for its state: what is no beginning of a connection has
-/// no answer there that could be compared.
-const SESSIONS: &[&str] = &["asa", "fortios", "ios", "opnsense", "pf"];
+/// What is no beginning of a connection on the site's own interfaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Later {
+    /// By an interface the estate knows nothing about.
+    Elsewhere,
+    /// Of a connection that is known.
+    Known,
+    /// In state invalid or untracked.
+    Stray,
+    /// TCP that does not open with SYN alone.
+    Flags,
+    /// From a port of DHCP, or from port 0, which no client asks from.
+    Port,
+}
+
+/// Platforms that follow sessions instead of asking each packet for its state, and what has no answer there that could
+/// be compared with one that asks (docs/reference/platforms, "Written"). That answers come back is proved by `verify`.
+const SESSIONS: &[(&str, &[Later])] = &[
+    ("asa", &[Later::Elsewhere, Later::Known, Later::Flags, Later::Port]),
+    ("fortios", &[Later::Elsewhere, Later::Known, Later::Flags, Later::Port]),
+    ("ios", &[Later::Elsewhere, Later::Known, Later::Stray, Later::Port]),
+    ("opnsense", &[Later::Elsewhere, Later::Known, Later::Stray, Later::Flags, Later::Port]),
+    ("pf", &[Later::Elsewhere, Later::Known, Later::Stray, Later::Flags]),
+];
 
 /// An area of a difference.
 struct Area<'a>(&'a Json);
@@ -58,11 +79,22 @@ impl Area<'_> {
         ["in", "out"].iter().any(|key| self.all(key, |i| i == "lo" || i.ends_with('*')))
     }
 
-    /// Whether a connection can begin so: in state new, over TCP with SYN alone, from a port a client may use, on the
-    /// site's own interfaces.
-    fn begins(&self) -> bool {
-        let new = self.list("state").is_none_or(|list| list.contains(&"new"));
-        new && self.may_be("tcp_flags", 2) && self.may_be("source_port", 40_000) && !self.outside()
+    /// Why no connection can begin so, as far as one reason is enough; `None` where one can.
+    fn no_beginning(&self) -> Option<Later> {
+        let state = |list: &[&str]| self.all("state", |s| list.contains(&s));
+        if self.outside() {
+            Some(Later::Elsewhere)
+        } else if state(&["established", "related"]) {
+            Some(Later::Known)
+        } else if state(&["invalid", "untracked"]) {
+            Some(Later::Stray)
+        } else if !self.may_be("tcp_flags", 2) {
+            Some(Later::Flags)
+        } else if self.all("source_port", |p| ["0", "67", "68", "546", "547"].contains(&p)) {
+            Some(Later::Port)
+        } else {
+            None
+        }
     }
 
     /// Only protocols other than TCP, UDP and the ICMP of the family.
@@ -99,7 +131,8 @@ impl Area<'_> {
 fn documented(platform: &str, area: &Area<'_>) -> bool {
     // A resolver fills sets with what is below a name too; an object by name is that name.
     let below = area.all("name", |a| a.starts_with("*."));
-    if SESSIONS.contains(&platform) && !area.begins() {
+    let sessions = SESSIONS.iter().find(|(name, _)| *name == platform).map_or(&[][..], |(_, later)| later);
+    if area.no_beginning().is_some_and(|later| sessions.contains(&later)) {
         return true;
     }
     match platform {
@@ -112,8 +145,8 @@ fn documented(platform: &str, area: &Area<'_>) -> bool {
                 || area.0.get("type").is_some()
                 || area.multicast()
         }
-        // An object by name is that name, and multicast is denied before it.
-        "asa" => below || area.multicast() || area.0.get("type").is_some(),
+        // An object by name is that name.
+        "asa" => below,
         // Loopback is accepted before the state is asked, invalid packets are dropped on their way out too, and
         // neighbour discovery is a matter of the zones.
         "openwrt" => area.outside() || (area.is("state", &["invalid"]) && area.0.get("in").is_none()),
@@ -128,7 +161,7 @@ fn documented(platform: &str, area: &Area<'_>) -> bool {
                 || area.elsewhere() && area.is("destination_port", &["22"])
                 || area.is("destination_port", &["0"])
         }
-        "pf" => area.to_many() || area.elsewhere() && area.is("destination_port", &["22"]),
+        "pf" => area.to_many(),
         _ => false,
     }
 }
