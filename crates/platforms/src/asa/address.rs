@@ -143,12 +143,14 @@ pub fn network(config: &Config<'_>, words: &mut Words<'_, '_>) -> Result<(Family
         let (lo, hi) = prefix_range(&net);
         return Ok((Family::of(net.addr()), Ranges::span(lo, hi)));
     }
-    let address = match number(config, word) {
+    // `0 0` is typed for everything.
+    let address = match number(config, if word == "0" { "0.0.0.0" } else { word }) {
         Some(IpAddr::V4(address)) => u32::from(address),
         Some(IpAddr::V6(_)) => return Err(words.bad()),
         None => return Err((words.line.place(words.at - 1), Text::new("unknown-object").arg("name", word))),
     };
-    let mask = match words.next()?.parse::<std::net::Ipv4Addr>() {
+    let mask = words.next()?;
+    let mask = match if mask == "0" { "0.0.0.0" } else { mask }.parse::<std::net::Ipv4Addr>() {
         Ok(mask) => u32::from(mask),
         Err(_) => return Err(words.bad()),
     };

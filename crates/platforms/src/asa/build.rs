@@ -28,6 +28,7 @@ pub fn build(config: &Config<'_>, diagnostics: &mut Vec<Diagnostic>) -> RuleSet 
     rules.facts.extend(config.facts.iter().cloned());
     let mut lists = Lists::new(Resolver::new(config), managed(config));
     lists.found.errors.extend(config.strangers());
+    lists.found.errors.extend(config.misapplied());
 
     let lines: Vec<Line<'_>> = config.nat.iter().map(|n| Line::again(&n.span)).collect();
     let (translations, disabled) = nat::all(&lines, &mut lists.found);
@@ -180,6 +181,28 @@ mod tests {
         let rules = rules.chains.iter().flat_map(|c| &c.rules).map(|r| &r.span);
         for span in shown.chain(rules) {
             assert!(!span.text().contains("s3cret"), "{}", span.text());
+        }
+    }
+
+    #[test]
+    fn what_the_device_refuses_is_an_error() {
+        let refused = [
+            "access-list A extended deny ip any any\naccess-list A standard permit 10.0.0.0 255.0.0.0\n",
+            "access-list A standard permit 10.0.0.0 255.0.0.0\naccess-group A in interface inside\n",
+            "object-group service WEB tcp\n port-object eq 443\naccess-list A permit udp any any object-group WEB\n",
+            "object-group service WEB tcp\n port-object eq 443\naccess-list A permit udp any object-group WEB any\n",
+            "access-list A permit icmp any eq 80 any\n",
+            "policy-map P\n class missing\n  inspect icmp\nservice-policy P global\n",
+            "ssh office 255.255.255.0 inside\n",
+            "no access-group A in\n",
+        ];
+        for text in refused {
+            let head = "ASA Version 9.16(4)\ninterface Vlan1\n nameif inside\n security-level 100\n";
+            let file = SourceFile::new("t", format!("{head}{text}"));
+            let config = super::super::read::read(std::slice::from_ref(&file));
+            let mut diagnostics = Vec::new();
+            build(&config, &mut diagnostics);
+            assert_eq!(diagnostics.len(), 1, "{text}: {diagnostics:?}");
         }
     }
 }

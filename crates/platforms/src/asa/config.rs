@@ -19,7 +19,7 @@ pub struct Named<'a> {
 pub struct Interface<'a> {
     pub span: Span,
     /// The word behind `interface`.
-    pub hardware: &'a str,
+    pub hardware: String,
     /// `nameif`; lists and levels are bound to it.
     pub name: Option<Named<'a>>,
     pub level: Option<(u8, Span)>,
@@ -27,6 +27,7 @@ pub struct Interface<'a> {
     pub addresses: Vec<(Family, u128)>,
     /// More addresses come by DHCP, PPPoE or autoconfiguration.
     pub open_address: bool,
+    /// Down by itself, or as a part of one that is.
     pub shutdown: bool,
     pub management: bool,
     pub bridge_group: Option<&'a str>,
@@ -115,14 +116,25 @@ pub enum ListKind {
     Extended,
     /// `ipv6 access-list`, before 9.0.
     Six,
-    /// Standard, ethertype, webtype: filters no packets of the kind that is judged.
-    Other,
+    /// Standard, webtype: can be bound to no interface.
+    Standard,
+    /// Ethertype: filters no packets of the kind that is judged.
+    Ethertype,
+}
+
+impl ListKind {
+    /// Whether it filters packets of the kind that is judged.
+    pub fn filters(self) -> bool {
+        matches!(self, ListKind::Extended | ListKind::Six)
+    }
 }
 
 /// An access list: its lines as they stand, remarks among them.
 #[derive(Debug)]
 pub struct List {
     pub kind: ListKind,
+    /// A remark does not say what kind of list it is in.
+    pub remarks_alone: bool,
     /// The first line, for what is said about the whole.
     pub span: Span,
     pub lines: Vec<Span>,
@@ -211,9 +223,9 @@ pub enum Deed<'a> {
 }
 
 /// A class of a policy with its deeds and their places.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct PolicyClass<'a> {
-    pub class: &'a str,
+    pub class: Named<'a>,
     pub deeds: Vec<(Deed<'a>, Span)>,
 }
 
@@ -221,17 +233,22 @@ pub struct PolicyClass<'a> {
 #[derive(Debug, Default)]
 pub struct Logging {
     pub enabled: bool,
-    /// The largest level any destination takes.
-    pub level: Option<u8>,
+    /// The level of each destination.
+    pub levels: BTreeMap<String, u8>,
     /// Messages with a level of their own; `None`: switched off.
     pub messages: BTreeMap<u32, Option<u8>>,
 }
 
 impl Logging {
+    /// The largest level any destination takes.
+    pub fn level(&self) -> Option<u8> {
+        self.levels.values().max().copied()
+    }
+
     /// Whether a message of this number is written somewhere.
     pub fn writes(&self, message: u32, level: u8) -> bool {
         let level = self.messages.get(&message).copied().unwrap_or(Some(level));
-        self.enabled && level.zip(self.level).is_some_and(|(of, most)| of <= most)
+        self.enabled && level.zip(self.level()).is_some_and(|(of, most)| of <= most)
     }
 }
 
@@ -276,6 +293,8 @@ pub struct Config<'a> {
     /// Interfaces with a web portal, and its port.
     pub portal: Vec<(&'a str, Span)>,
     pub portal_port: Option<u16>,
+    /// Its port for DTLS, where that is another one.
+    pub portal_dtls: Option<u16>,
     pub logging: Logging,
     /// Time ranges, with the last day of those that end for good.
     pub times: BTreeMap<&'a str, Option<Date>>,
@@ -288,10 +307,16 @@ pub struct Config<'a> {
     pub logins: Vec<(Named<'a>, &'a str)>,
     /// Lists of crypto maps by map, and the interfaces maps are bound to.
     pub crypto: Vec<(&'a str, Named<'a>)>,
-    pub crypto_interfaces: BTreeMap<&'a str, &'a str>,
+    pub crypto_interfaces: BTreeMap<&'a str, Vec<&'a str>>,
+    /// Maps with an entry that is a dynamic map: map, dynamic map.
+    pub crypto_dynamic: Vec<(&'a str, Named<'a>)>,
+    /// The entries of dynamic maps, by map and number, with the list of those that have one.
+    pub dynamic_entries: BTreeMap<&'a str, BTreeMap<&'a str, Option<Named<'a>>>>,
     /// `ip verify reverse-path`.
     pub reverse_path: Vec<Named<'a>>,
     pub bounds: Vec<Bound<'a>>,
+    /// Lines compared to take some back.
+    pub compared: usize,
     /// Every word that may refer to something, to find what nothing refers to.
     pub mentioned: HashSet<&'a str>,
     pub notes: Vec<Note>,
@@ -317,13 +342,48 @@ impl<'a> Config<'a> {
 
     /// The interface behind a hardware name.
     pub fn hardware(&self, name: &str) -> Option<&Interface<'a>> {
-        self.interfaces.get(*self.by_hardware.get(&name.to_ascii_lowercase())?)
+        self.interfaces.get(*self.by_hardware.get(&hardware_key(name))?)
     }
 
-    /// Notes the places of names; once, when everything is read.
+    /// The place of an interface by its hardware name; a new one if none has that name yet.
+    pub fn reopened(&mut self, hardware: &str, span: Span) -> usize {
+        let next = self.interfaces.len();
+        let at = *self.by_hardware.entry(hardware_key(hardware)).or_insert(next);
+        if at == next {
+            self.interfaces.push(Interface {
+                span,
+                hardware: hardware.to_string(),
+                name: None,
+                level: None,
+                addresses: Vec::new(),
+                open_address: false,
+                shutdown: false,
+                management: false,
+                bridge_group: None,
+                zone: None,
+                not_to: None,
+            });
+        }
+        at
+    }
+
+    /// Forgets all that was said; what was wrong in it stays wrong.
+    pub fn clear(&mut self) {
+        let old = std::mem::take(self);
+        self.version = old.version;
+        self.head = old.head;
+        self.transparent = old.transparent;
+        self.diagnostics = old.diagnostics;
+    }
+
+    /// Notes the places of names, and what is down with its parent; once, when everything is read.
     pub fn index(&mut self) {
-        for (at, interface) in self.interfaces.iter().enumerate() {
-            self.by_hardware.entry(interface.hardware.to_ascii_lowercase()).or_insert(at);
+        let down = |i: &&Interface<'_>| i.shutdown;
+        let down: HashSet<String> =
+            self.interfaces.iter().filter(down).map(|i| hardware_key(&i.hardware)).collect();
+        for (at, interface) in self.interfaces.iter_mut().enumerate() {
+            let key = hardware_key(&interface.hardware);
+            interface.shutdown |= key.split_once('.').is_some_and(|(parent, _)| down.contains(parent));
             if let Some(name) = &interface.name {
                 self.by_name.entry(name.name.to_ascii_lowercase()).or_insert(at);
             }
@@ -362,6 +422,22 @@ impl<'a> Config<'a> {
         strange.map(|n| (n.span.clone(), Text::new("unknown-object").arg("name", n.name))).collect()
     }
 
+    /// Lists bound to interfaces that no such list can be bound to.
+    pub fn misapplied(&self) -> Vec<Bad> {
+        let standard =
+            |a: &&Applied<'_>| self.lists.get(a.list).is_some_and(|l| l.kind == ListKind::Standard);
+        let bad = |a: &Applied<'_>| (a.span.clone(), Text::new("bad-value").arg("value", a.list));
+        self.applied.iter().filter(standard).map(bad).collect()
+    }
+
+    /// Takes back what was said beside the rules about a line.
+    pub fn forget(&mut self, span: &Span) {
+        let at = |other: &Span| other.start == span.start && other.file.name == span.file.name;
+        self.facts.retain(|f| !at(&f.span));
+        self.notes.retain(|n| !at(&n.span));
+        self.bounds.retain(|b| !at(&b.span));
+    }
+
     /// Reports something wrong.
     pub fn error(&mut self, (span, text): Bad) {
         self.diagnostics.push(Diagnostic::error(span, text));
@@ -384,4 +460,33 @@ impl<'a> Config<'a> {
     pub fn fact(&mut self, span: &Span, what: What) {
         self.facts.push(Fact { span: span.clone(), what });
     }
+}
+
+/// Kinds of interfaces, whose names may be typed shortened.
+const HARDWARE: &[&str] = &[
+    "gigabitethernet",
+    "ethernet",
+    "tengigabitethernet",
+    "fastethernet",
+    "management",
+    "port-channel",
+    "redundant",
+    "vlan",
+    "bvi",
+    "tunnel",
+    "loopback",
+    "vni",
+    "internal-data",
+    "twentyfivegige",
+    "fortygigabitethernet",
+    "hundredgige",
+];
+
+/// A hardware name without case and blanks, its kind spelled out.
+fn hardware_key(name: &str) -> String {
+    let name: String = name.to_ascii_lowercase().split_ascii_whitespace().collect();
+    let digits = name.find(|c: char| c.is_ascii_digit()).unwrap_or(name.len());
+    let (kind, place) = name.split_at(digits);
+    let full = HARDWARE.iter().find(|full| !kind.is_empty() && full.starts_with(kind));
+    format!("{}{place}", full.unwrap_or(&kind))
 }

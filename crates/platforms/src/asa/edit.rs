@@ -199,7 +199,7 @@ fn settings(sheet: &Sheet<'_>, level: &str) -> Vec<Edit> {
         text.push_str("logging enable\n");
     }
     let mut out = Vec::new();
-    if sheet.config.logging.level < wanted {
+    if sheet.config.logging.level() < wanted {
         let known = sheet.rows.iter().find(|row| row.is(0, "logging") && row.is(1, "buffered"));
         match known.filter(|row| super::words::level(row.word(2)).is_some()) {
             Some(row) => out.push(Edit { span: row.place(2), text: level.into() }),

@@ -51,7 +51,11 @@ pub fn entry<'a>(line: &Line<'a>, reading: Reading, found: &mut Resolver<'a>) ->
     let asked = asked(&mut words, found, reading.family)?;
     identity(&mut words, &mut doubts)?;
     let source = side(&mut words, found, reading.family)?;
-    let source_ports = ports(&mut words, found)?;
+    let source_ports = match &asked {
+        Asked::Protocols(protocols) => ports(&mut words, found, protocols, &mut doubts)?,
+        // Services have ports of their own.
+        Asked::Services(..) => None,
+    };
     identity(&mut words, &mut doubts)?;
     let destination = side(&mut words, found, reading.family)?;
     let (services, said) = services(&mut words, found, asked, source_ports, &mut doubts)?;
@@ -166,15 +170,26 @@ fn side<'a>(
 }
 
 /// Ports behind an address: an operator, or a group that is one of ports.
-fn ports<'a>(words: &mut Words<'_, 'a>, found: &mut Resolver<'a>) -> Result<Option<Ranges>, Bad> {
+fn ports<'a>(
+    words: &mut Words<'_, 'a>,
+    found: &mut Resolver<'a>,
+    protocols: &[Option<u8>],
+    doubts: &mut Vec<Text>,
+) -> Result<Option<Ranges>, Bad> {
     if words.line.is(words.at, "object-group") {
         let name = words.line.word(words.at + 1);
-        if found.config.groups.get(name).is_some_and(|g| g.kind == Kind::Ports) {
-            words.at += 1;
-            let group = named(words)?;
-            return Ok(Some(found.ports(&group)));
+        let group = found.config.groups.get(name).filter(|g| g.kind == Kind::Ports);
+        let Some(of) = group.map(|g| g.protocols.clone()) else { return Ok(None) };
+        words.at += 1;
+        let group = named(words)?;
+        // Its ports are those of the protocols it was made for; the device refuses others.
+        if !protocols.iter().any(|p| of.contains(p)) {
+            return Err(words.bad());
         }
-        return Ok(None);
+        if !protocols.iter().all(|p| of.contains(p)) {
+            doubts.push(doubt("object-group"));
+        }
+        return Ok(Some(found.ports(&group)));
     }
     service::operator(words)
 }
@@ -203,7 +218,10 @@ fn services<'a>(
         }
         Asked::Protocols(protocols) => protocols,
     };
-    let is_icmp = protocols.len() == 1 && matches!(protocols[..], [Some(1 | 58)]);
+    let is_icmp = matches!(protocols[..], [Some(1 | 58)]);
+    if is_icmp && source.is_some() {
+        return Err(words.bad());
+    }
     if is_icmp {
         let v6 = protocols.contains(&Some(58));
         if words.take("object-group") {
@@ -219,7 +237,7 @@ fn services<'a>(
         }
         return Ok((protocols.iter().map(|p| protocol(*p)).collect(), None));
     }
-    let destination = ports(words, found)?;
+    let destination = ports(words, found, &protocols, doubts)?;
     let with_ports = source.is_some() || destination.is_some();
     let cube = |number: &Option<u8>| match number {
         Some(number) if PORTED.contains(number) => ported(*number, source.as_ref(), destination.as_ref()),

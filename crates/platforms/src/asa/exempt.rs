@@ -7,7 +7,7 @@ const COMMANDS: &[&str] = &[
     "hostname", "domain-name", "enable", "passwd", "username", "banner", "boot", "clock", "prompt", "terminal", "pager",
     "asdm", "cryptochecksum", "configure", "end", "exit", "quit", "hw-module", "license", "service-module", "console",
     "checkheaps", "crashinfo", "ftp", "mode", "no-op", "write", "xml", "smart-tunnel", "privilege", "password-policy",
-    "password", "key", "quota", "coredump", "process", "memory", "virtual", "environment", "fips", "auto-update", "tftp-server",
+    "password", "key", "quota", "coredump", "process", "memory", "environment", "fips", "auto-update", "tftp-server",
     "dns-group", "dns", "dns-guard", "service", "profile", "reload", "jumbo-frame", "pre-login-banner", "lacp", "chassis", "object-group-search",
     "asp", "app-agent", "client-update", "max-failed-attempts", "resource", "user-identity", "user-statistics", "names",
     "snort", "import", "http-map", "sw-module", "management-access", "forward-reference", "unit", "serial", "monitor",
@@ -17,7 +17,7 @@ const COMMANDS: &[&str] = &[
     "ntp", "call-home", "smtp-server", "smtps", "flow-export", "sla", "track", "event", "snmp", "snmp-map", "capture", "debug",
     // Timers, neighbours, redundancy.
     "timeout", "arp", "mtu", "ipv6-neighbor", "failover", "monitor-interface", "cluster", "cluster-member", "interface-policy", "mac-address",
-    "mac-address-table", "mac-learn", "mac-list", "nve", "fragment", "zone", "zonelabs", "port-channel", "bfd", "bfd-template",
+    "mac-address-table", "mac-learn", "mac-list", "fragment", "zone", "zonelabs", "port-channel", "bfd", "bfd-template",
     // Routing: the egress is told with the packet.
     "route", "router-id", "route-map", "prefix-list", "policy-list", "as-path", "community-list", "extcommunity-list",
     "multicast-routing", "mroute", "pim", "igmp", "policy-route", "distribute-list", "key-chain", "extcommunity", "address-family",
@@ -46,7 +46,6 @@ const SECOND: &[(&str, &[&str])] = &[
     ("dhcprelay", &["server", "setroute", "timeout", "information"]),
     ("sysopt", &["connection", "noproxyarp", "radius", "traffic", "np", "uauth"]),
     ("snmp-server", &["location", "contact", "community", "enable", "group", "user", "listen-port", "user-list", "engineid"]),
-    ("access-list", &["alert-interval", "deny-flow-max"]),
 ];
 
 /// First words below an interface.
@@ -69,6 +68,23 @@ pub fn command(first: &str, second: &str) -> bool {
         Some((_, table)) => listed(table, second),
         // `Cryptochecksum:…` is one word with its value.
         None => listed(COMMANDS, first.split(':').next().unwrap_or(first)),
+    }
+}
+
+/// Whether a line that stands below a block is a command of its own all the same: the device looks for what a block
+/// does not know among its commands, whatever the indent.
+pub fn stands_alone(first: &str, second: &str) -> bool {
+    const ALONE: &[&str] =
+        &["access-list", "access-group", "nat", "same-security-traffic", "object", "object-group"];
+    let (first, second) = (first.to_ascii_lowercase(), second.to_ascii_lowercase());
+    match first.as_str() {
+        "ssh" | "telnet" | "http" => second == "redirect" || second.starts_with(|c: char| c.is_ascii_digit()),
+        "icmp" => matches!(second.as_str(), "permit" | "deny"),
+        "ip" => second == "verify",
+        "ipv6" => matches!(second.as_str(), "access-list" | "icmp"),
+        "service-policy" => !second.is_empty(),
+        "clear" => second == "configure",
+        _ => listed(ALONE, &first),
     }
 }
 

@@ -47,9 +47,15 @@ pub fn inspections<'a>(
             continue;
         };
         for class in classes {
-            // `class-default` is everything that is left.
-            let asked = config.classes.get(class.class).map(Vec::as_slice);
-            let whole = asked.is_none_or(|a| a.iter().all(|a| matches!(a, Asked::Everything)));
+            // `class-default` is everything that is left; the other one stands on every device.
+            let given = ["class-default", "inspection_default"].contains(&class.class.name);
+            let asked = config.classes.get(class.class.name).map(Vec::as_slice);
+            if asked.is_none() && !given {
+                let text = Text::new("unknown-object").arg("name", class.class.name);
+                lists.found.errors.push((class.class.span.clone(), text));
+            }
+            let everything = |a: &[Asked<'_>]| a.iter().all(|a| matches!(a, Asked::Everything));
+            let whole = asked.map_or(given, |a| !a.is_empty() && everything(a));
             for (deed, span) in &class.deeds {
                 let scope = Scope { interface, sure: whole, span: span.clone() };
                 match deed {
@@ -74,19 +80,17 @@ pub fn inspections<'a>(
                     }
                     Deed::MayDrop(what) => {
                         let known = asked.unwrap_or(&[]);
-                        let list = known.iter().find_map(|a| match a {
-                            Asked::List(named) => Some(named),
-                            _ => None,
-                        });
-                        if let Some(named) = list {
+                        if let [Asked::List(named)] = known {
                             selected(named, &scope, what, lists, &mut out.drops, rules);
                             continue;
                         }
-                        let cubes = known.iter().filter_map(|a| match a {
+                        // What is not ports alone may be anything.
+                        let cubes = known.iter().map(|a| match a {
                             Asked::Cube(cube) => Some(cube.clone()),
                             _ => None,
                         });
-                        may_drop(&scope, what, cubes.collect(), &mut out.drops, rules);
+                        let cubes = cubes.collect::<Option<Vec<Cube>>>().unwrap_or_default();
+                        may_drop(&scope, what, cubes, &mut out.drops, rules);
                     }
                 }
             }

@@ -37,6 +37,14 @@ impl<'a> Line<'a> {
         Line::of(&span.file, span.start as usize, span.end as usize)
     }
 
+    /// The line from a word on.
+    pub fn rest(&self, from: usize) -> Line<'a> {
+        let words = self.words.get(from..).unwrap_or(&[]).to_vec();
+        let start = words.first().map_or(self.span.end as usize, |(start, _)| *start);
+        let span = Span::new(&self.span.file, start, self.span.end as usize);
+        Line { words, indent: self.indent, span }
+    }
+
     /// A word; empty behind the last one.
     pub fn word(&self, at: usize) -> &'a str {
         self.words.get(at).map_or("", |(_, word)| word)
@@ -64,10 +72,24 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Hands every line that says something to `take`, in order.
+/// Hands every line that says something to `take`, in order. What the whole file is indented by says nothing.
 pub fn each<'a>(file: &'a Arc<SourceFile>, mut take: impl FnMut(Line<'a>)) {
+    let indent = |(start, end): (usize, usize)| {
+        let text = file.text.get(start..end).unwrap_or("");
+        text.len() - text.trim_start().len()
+    };
+    let least = stretches(file).map(indent).min().unwrap_or(0);
+    for (start, end) in stretches(file) {
+        let mut line = Line::of(file, start, end);
+        line.indent -= least.min(line.indent);
+        take(line);
+    }
+}
+
+/// Where the lines that say something stand.
+fn stretches(file: &Arc<SourceFile>) -> impl Iterator<Item = (usize, usize)> + '_ {
     let mut at = 0;
-    for raw in file.text.split_inclusive('\n') {
+    file.text.split_inclusive('\n').filter_map(move |raw| {
         let (mut start, end) = (at, at + raw.len());
         at = end;
         // A pager's prompt is wiped out by a carriage return and blanks.
@@ -78,10 +100,8 @@ pub fn each<'a>(file: &'a Arc<SourceFile>, mut take: impl FnMut(Line<'a>)) {
             start += wiped + 1;
         }
         let text = file.text.get(start..end).unwrap_or("").trim();
-        if !text.is_empty() && !text.starts_with(['!', ':']) {
-            take(Line::of(file, start, end));
-        }
-    }
+        (!text.is_empty() && !text.starts_with(['!', ':'])).then_some((start, end))
+    })
 }
 
 /// A way through the words of a line.
@@ -144,5 +164,10 @@ mod tests {
         each(&file, |line| seen.push((line.indent, line.span.one_line())));
         let want = [(0, "names"), (1, "interface x"), (1, "a b")].map(|(n, t)| (n, t.to_string()));
         assert_eq!(seen, want);
+
+        let file = SourceFile::new("t", "  names\n  interface x\n   nameif y\n");
+        let mut indents = Vec::new();
+        each(&file, |line| indents.push(line.indent));
+        assert_eq!(indents, [0, 0, 1]);
     }
 }

@@ -52,7 +52,7 @@ impl<'a> Lists<'a> {
             self.found.errors.push((named.span.clone(), text));
             return None;
         };
-        if list.kind == ListKind::Other {
+        if !list.kind.filters() {
             return None;
         }
         let told = matches!(how, Use::Filter | Use::Local);
@@ -85,7 +85,7 @@ impl<'a> Lists<'a> {
     pub fn check(&mut self, name: &str) {
         let config = self.found.config;
         let applied = self.applied.contains(name);
-        if let Some(list) = config.lists.get(name).filter(|l| !applied && l.kind != ListKind::Other) {
+        if let Some(list) = config.lists.get(name).filter(|l| !applied && l.kind.filters()) {
             self.entries(list);
         }
     }

@@ -189,8 +189,14 @@ fn opened(config: &Config<'_>, out: &mut Vec<Rule>) {
     }
     let port = config.portal_port.unwrap_or(443);
     for (interface, span) in &config.portal {
-        for cube in [tcp(port), udp(port)].into_iter().flatten() {
-            open(span, Some(interface), cube, true);
+        // With a port of its own for DTLS, or one for TLS alone, it is not said where it answers by UDP.
+        let dtls = config.portal_dtls.unwrap_or(443);
+        let known = dtls == port;
+        for (cube, sure) in [(tcp(port), true), (udp(port), known)] {
+            cube.into_iter().for_each(|cube| open(span, Some(interface), cube, sure));
+        }
+        if !known {
+            udp(dtls).into_iter().for_each(|cube| open(span, Some(interface), cube, false));
         }
     }
 }

@@ -22,6 +22,7 @@ mod service;
 mod sheet;
 mod through;
 mod translate;
+mod undo;
 mod words;
 mod write;
 

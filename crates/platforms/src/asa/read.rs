@@ -3,7 +3,7 @@
 use super::address::{host, network, number};
 use super::config::*;
 use super::lines::{Bad, Line, Words, each};
-use super::{exempt, section, words};
+use super::{exempt, section, undo, words};
 use std::sync::Arc;
 use tillgate_model::{Family, SourceFile, Span, Text, address_bits};
 use tillgate_packetset::Cube;
@@ -12,8 +12,9 @@ use tillgate_ruleset::What;
 /// The block that indented lines belong to.
 #[derive(Clone, Copy, Debug)]
 pub enum Block<'a> {
-    /// None, or one without bearing on packets.
-    Skip,
+    None,
+    /// One without bearing on packets.
+    Exempt,
     Interface(usize),
     Network(&'a str),
     Service(&'a str),
@@ -30,10 +31,10 @@ pub enum Block<'a> {
 pub fn read<'a>(files: &'a [Arc<SourceFile>]) -> Config<'a> {
     let mut config = Config::default();
     for file in files {
-        let mut block = Block::Skip;
+        let mut open = (Block::None, 0);
         each(file, |line| {
             config.head.get_or_insert_with(|| line.span.clone());
-            if let Err(bad) = take(&mut config, &mut block, &line) {
+            if let Err(bad) = take(&mut config, &mut open, line) {
                 config.error(bad);
             }
         });
@@ -46,27 +47,40 @@ pub fn read<'a>(files: &'a [Arc<SourceFile>]) -> Config<'a> {
     config
 }
 
-fn take<'a>(config: &mut Config<'a>, block: &mut Block<'a>, line: &Line<'a>) -> Result<(), Bad> {
+/// Reads a line, with the block that is open and how far the line that opened it is indented.
+fn take<'a>(config: &mut Config<'a>, open: &mut (Block<'a>, usize), mut line: Line<'a>) -> Result<(), Bad> {
     let first = line.word(0).to_ascii_lowercase();
-    if line.indent > 0 {
-        return match section::inner(config, *block, line) {
-            Some(result) => result,
-            None => Ok(()),
-        };
+    let (block, depth) = (&mut open.0, open.1);
+    let indent = line.indent;
+    let below = indent > depth && !matches!(block, Block::None);
+    let negated = usize::from(first == "no");
+    let own = line.is(negated, "nat") && matches!(block, Block::Network(_));
+    if below
+        && (own || !exempt::stands_alone(line.word(negated), line.word(negated + 1)))
+        && let Some(result) = section::inner(config, *block, &line)
+    {
+        return result;
     }
+    // Outside a block, and below one that does not know the line, it is a command, whatever its indent.
+    line.indent = 0;
+    let line = &line;
     if matches!(first.as_str(), "banner" | "description") {
         return Ok(());
     }
-    if let Some(result) = command(config, block, line, &first) {
-        return result;
-    }
-    // Typed commands of a block may stand without a blank.
-    if !matches!(block, Block::Skip)
+    if first == "no"
         && let Some(result) = section::inner(config, *block, line)
     {
         return result;
     }
-    *block = Block::Skip;
+    if let Some(result) = command(config, block, line, &first) {
+        open.1 = indent;
+        return result;
+    }
+    // Typed commands of a block may stand without a blank.
+    if let Some(result) = section::inner(config, *block, line) {
+        return result;
+    }
+    *open = (Block::Exempt, indent);
     mention(config, line, 0);
     if !exempt::command(&first, line.word(1)) {
         config.bound_by(&line.stretch(0, 0), line.word(0), None);
@@ -141,17 +155,17 @@ fn command<'a>(
             Ok(())
         }
         ("clear", "configure") => {
-            clear(config, line);
+            undo::clear(config, line);
             Ok(())
         }
-        ("no", _) => no(config, line, &second),
+        ("no", _) => undo::no(config, line),
         ("aaa" | "crypto" | "ip" | "dhcpd" | "dhcprelay" | "snmp-server" | "threat-detection", _)
         | ("dynamic-filter" | "established" | "filter" | "vpnclient" | "ipv6", _) => {
             return device(config, block, line, first, &second);
         }
         _ => return None,
     };
-    *block = Block::Skip;
+    *block = Block::None;
     Some(result)
 }
 
@@ -169,6 +183,12 @@ fn device<'a>(
         ("aaa", "authentication" | "authorization") if line.is(2, "match") => {
             config.logins.push((named(3), line.word(4)));
         }
+        // Answers those who have to log in, if any have.
+        ("aaa", "authentication") if line.is(2, "listener") => {
+            let usual = if line.is(3, "https") { 443 } else { 80 };
+            let port = if line.is(5, "port") { words::port(line.word(6)) } else { None };
+            perhaps(config, line, 4, section::tcp(port.unwrap_or(usual)));
+        }
         // Who logs in to the device itself.
         ("aaa", "authentication" | "authorization") if !line.is(2, "include") && !line.is(2, "exclude") => {}
         ("aaa", "authentication" | "authorization") => config.bound_by(span, "aaa", None),
@@ -176,7 +196,14 @@ fn device<'a>(
             config.crypto.push((line.word(2), named(6)));
         }
         ("crypto", "map") if line.is(3, "interface") => {
-            config.crypto_interfaces.insert(line.word(2), line.word(4));
+            config.crypto_interfaces.entry(line.word(2)).or_default().push(line.word(4));
+        }
+        ("crypto", "map") if line.is(5, "dynamic") => config.crypto_dynamic.push((line.word(2), named(6))),
+        ("crypto", "dynamic-map") => {
+            let list = (line.is(4, "match") && line.is(5, "address")).then(|| named(6));
+            let entry =
+                config.dynamic_entries.entry(line.word(2)).or_default().entry(line.word(3)).or_default();
+            *entry = list.or(entry.take());
         }
         ("crypto", "ikev1" | "ikev2" | "isakmp") if line.is(2, "enable") => {
             let cubes = [section::udp(500), section::udp(4500), section::protocol(50)];
@@ -198,7 +225,7 @@ fn device<'a>(
         _ => return None,
     }
     mention(config, line, 1);
-    *block = Block::Skip;
+    *block = Block::None;
     Some(Ok(()))
 }
 
@@ -241,18 +268,22 @@ fn list_line<'a>(config: &mut Config<'a>, line: &Line<'a>, at: usize, six: bool)
     }
     let from = if numbered { at + 3 } else { at + 1 };
     let kind = match line.word(from).to_ascii_lowercase().as_str() {
-        "standard" | "ethertype" | "webtype" => ListKind::Other,
+        "standard" | "webtype" => ListKind::Standard,
+        "ethertype" => ListKind::Ethertype,
         _ if six => ListKind::Six,
         _ => ListKind::Extended,
     };
-    if !line.is(from, "remark") {
+    let remark = line.is(from, "remark");
+    if !remark {
         mention(config, line, from);
     }
-    let new = || List { kind, span: line.span.clone(), lines: Vec::new() };
+    let new = || List { kind, span: line.span.clone(), lines: Vec::new(), remarks_alone: true };
     let list = config.lists.entry(name).or_insert_with(new);
-    // A remark may stand before the line that says what kind of list it is.
-    if kind == ListKind::Other {
-        list.kind = kind;
+    // A remark may stand before the line that says what kind of list it is; later all lines are of one kind.
+    if !remark && list.remarks_alone {
+        (list.kind, list.remarks_alone) = (kind, false);
+    } else if !remark && list.kind != kind {
+        return Err((line.place(from), Text::new("bad-value").arg("value", line.word(from))));
     }
     match place.and_then(|n| n.checked_sub(1)).filter(|n| *n < list.lines.len()) {
         Some(before) => list.lines.insert(before, line.span.clone()),
@@ -263,6 +294,12 @@ fn list_line<'a>(config: &mut Config<'a>, line: &Line<'a>, at: usize, six: bool)
 
 fn access_group<'a>(config: &mut Config<'a>, line: &Line<'a>) -> Result<(), Bad> {
     mention(config, line, 1);
+    config.applied.push(applied(line)?);
+    Ok(())
+}
+
+/// What an `access-group` line applies.
+pub fn applied<'a>(line: &Line<'a>) -> Result<Applied<'a>, Bad> {
     let mut words = Words { line, at: 1 };
     let list = words.next()?;
     let word = words.next()?;
@@ -289,8 +326,7 @@ fn access_group<'a>(config: &mut Config<'a>, line: &Line<'a>) -> Result<(), Bad>
             }
         }
     }
-    config.applied.push(applied);
-    Ok(())
+    Ok(applied)
 }
 
 /// `ssh|telnet|http NET MASK IF`, and what else these words begin.
@@ -306,42 +342,71 @@ fn access<'a>(config: &mut Config<'a>, line: &Line<'a>, first: &str) -> Result<(
         }
         return Ok(());
     }
-    let second = line.word(1);
-    // Timeouts, versions, ciphers and the like.
-    let looks = second.contains(['.', ':', '/']) || number(config, second).is_some();
-    if !looks {
+    // Sends browsers on to the other port.
+    if service == "http" && line.is(1, "redirect") {
+        let port = words::port(line.word(3)).unwrap_or(80);
+        perhaps(config, line, 2, section::tcp(port));
         return Ok(());
     }
-    let mut words = Words { line, at: 1 };
-    let (family, ranges) = network(config, &mut words)?;
-    let (lo, hi) = ranges.as_slice().first().copied().ok_or_else(|| words.bad())?;
-    let interface = Named { name: words.next()?, span: line.place(words.at - 1) };
-    if service == "telnet" {
+    let new = accesses(config, line, service)?;
+    if service == "telnet" && !new.is_empty() {
         config.fact(&line.span, What::CleartextManagement("telnet".into()));
     }
-    let source = (family, lo, hi);
-    config.access.push(Access { span: line.span.clone(), service, source, interface });
+    config.access.extend(new);
     Ok(())
 }
 
+/// Who may in by a `ssh`, `telnet` or `http` line; none where it says something else.
+pub fn accesses<'a>(
+    config: &Config<'a>,
+    line: &Line<'a>,
+    service: &'static str,
+) -> Result<Vec<Access<'a>>, Bad> {
+    let second = line.word(1);
+    // Others are timeouts, versions, ciphers and the like.
+    let looks = second == "0" || second.contains(['.', ':', '/']) || number(config, second).is_some();
+    if !looks && line.word(2).parse::<std::net::Ipv4Addr>().is_err() {
+        return Ok(Vec::new());
+    }
+    let mut words = Words { line, at: 1 };
+    let (family, ranges) = network(config, &mut words)?;
+    let interface = Named { name: words.next()?, span: line.place(words.at - 1) };
+    let one = |(lo, hi): &(u128, u128)| {
+        let (source, interface) = ((family, *lo, *hi), interface.clone());
+        Access { span: line.span.clone(), service, source, interface }
+    };
+    Ok(ranges.as_slice().iter().map(one).collect())
+}
+
 fn icmp_line<'a>(config: &mut Config<'a>, line: &Line<'a>, at: usize, family: Family) -> Result<(), Bad> {
+    config.icmp.extend(icmp_lines(config, line, at, family)?);
+    Ok(())
+}
+
+/// What an `icmp` or `ipv6 icmp` line decides; `at` is the word `permit` or `deny`.
+pub fn icmp_lines<'a>(
+    config: &Config<'a>,
+    line: &Line<'a>,
+    at: usize,
+    family: Family,
+) -> Result<Vec<IcmpLine<'a>>, Bad> {
     let mut words = Words { line, at };
     let permit = match words.next()?.to_ascii_lowercase().as_str() {
         "permit" => true,
         "deny" => false,
         _ => return Err(words.bad()),
     };
-    let source = match words.peek().to_ascii_lowercase().as_str() {
+    let sources = match words.peek().to_ascii_lowercase().as_str() {
         "any" | "any4" | "any6" => {
             words.at += 1;
-            None
+            vec![None]
         }
         "host" => {
             words.at += 1;
             let (_, address) = host(config, &mut words)?;
-            Some((address, address))
+            vec![Some((address, address))]
         }
-        _ => network(config, &mut words)?.1.as_slice().first().copied(),
+        _ => network(config, &mut words)?.1.as_slice().iter().copied().map(Some).collect(),
     };
     let mut kind = None;
     if words.at + 1 < line.words.len() {
@@ -352,8 +417,11 @@ fn icmp_line<'a>(config: &mut Config<'a>, line: &Line<'a>, at: usize, family: Fa
     if !words.done() {
         return Err(words.unknown());
     }
-    config.icmp.push(IcmpLine { span: line.span.clone(), family, permit, source, kind, interface });
-    Ok(())
+    let one = |source: Option<(u128, u128)>| {
+        let (span, interface) = (line.span.clone(), interface.clone());
+        IcmpLine { span, family, permit, source, kind, interface }
+    };
+    Ok(sources.into_iter().map(one).collect())
 }
 
 fn logging<'a>(config: &mut Config<'a>, line: &Line<'a>) -> Result<(), Bad> {
@@ -363,7 +431,7 @@ fn logging<'a>(config: &mut Config<'a>, line: &Line<'a>) -> Result<(), Bad> {
         "buffered" | "trap" | "asdm" | "console" | "monitor" | "history" | "mail" => {
             // A list of messages may hold any.
             let level = words::level(line.word(2)).unwrap_or(7);
-            settings.level = Some(settings.level.unwrap_or(0).max(level));
+            settings.levels.insert(line.word(1).to_ascii_lowercase(), level);
         }
         "message" => {
             let level = line.is(3, "level").then(|| words::level(line.word(4))).flatten();
@@ -378,6 +446,15 @@ fn logging<'a>(config: &mut Config<'a>, line: &Line<'a>) -> Result<(), Bad> {
 
 fn open_service<'a>(config: &mut Config<'a>, line: &Line<'a>, interface: Option<&'a str>, cubes: Vec<Cube>) {
     config.opened.push(Opened { span: line.span.clone(), interface, source: None, cubes, sure: true });
+}
+
+/// A service that may answer at the interface a word names.
+fn perhaps<'a>(config: &mut Config<'a>, line: &Line<'a>, at: usize, cube: Option<Cube>) {
+    let (span, interface) = (line.span.clone(), Some(line.word(at)).filter(|name| !name.is_empty()));
+    let what = line.word(0);
+    config.note(&span, what, true);
+    let cubes = cube.into_iter().collect();
+    config.opened.push(Opened { span, interface, source: None, cubes, sure: false });
 }
 
 /// Who reads values of the device; without version 3 anybody on the way reads them too.
@@ -412,54 +489,4 @@ fn pool<'a>(config: &mut Config<'a>, line: &Line<'a>) {
     let what = Text::new("not-modelled-statement").arg("what", "ip local pool");
     let source = Some((Family::of(lo), address_bits(lo), address_bits(hi)));
     config.bounds.push(Bound { span: line.span.clone(), what, input: None, source });
-}
-
-/// `clear configure …` of a script: what stood there is gone.
-fn clear<'a>(config: &mut Config<'a>, line: &Line<'a>) {
-    match line.word(2).to_ascii_lowercase().as_str() {
-        "access-list" if line.word(3).is_empty() => {
-            config.lists.clear();
-            config.applied.clear();
-        }
-        "access-list" => {
-            config.lists.remove(line.word(3));
-            config.applied.retain(|a| a.list != line.word(3));
-        }
-        "access-group" => config.applied.clear(),
-        "nat" => config.nat.retain(|n| n.object.is_some()),
-        "object" => config.nat.retain(|n| n.object.is_none()),
-        "ssh" => config.access.retain(|a| a.service != "ssh"),
-        "telnet" => config.access.retain(|a| a.service != "telnet"),
-        "http" => {
-            config.http = None;
-            config.access.retain(|a| a.service != "http");
-        }
-        "icmp" => config.icmp.clear(),
-        "dhcpd" => config.opened.retain(|o| !o.span.text().trim_start().starts_with("dhcpd")),
-        _ => {}
-    }
-}
-
-fn no<'a>(config: &mut Config<'a>, line: &Line<'a>, second: &str) -> Result<(), Bad> {
-    match (second, line.word(2)) {
-        ("object-group", _) => {
-            config.groups.remove(line.word(3));
-        }
-        ("object", _) => {
-            config.networks.remove(line.word(3));
-            config.services.remove(line.word(3));
-        }
-        ("access-group", list) => config.applied.retain(|a| a.list != list),
-        ("logging", "message") => {
-            if let Ok(message) = line.word(3).parse() {
-                config.logging.messages.insert(message, None);
-            }
-        }
-        ("same-security-traffic", _) if line.is(3, "intra-interface") => config.intra = false,
-        ("same-security-traffic", _) => config.inter = false,
-        ("logging", "enable") => config.logging.enabled = false,
-        ("access-list" | "nat", _) => config.bound_by(&line.span, "no", None),
-        _ => {}
-    }
-    Ok(())
 }

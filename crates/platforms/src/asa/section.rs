@@ -6,7 +6,7 @@ use super::exempt;
 use super::lines::{Bad, Line, Words};
 use super::read::{Block, mention};
 use super::service::{self, operator};
-use super::words;
+use super::{undo, words};
 use std::net::IpAddr;
 use tillgate_model::{Date, Family, Ranges, Span, Text, address_bits, parse_prefix};
 use tillgate_packetset::{Cube, Field};
@@ -32,20 +32,11 @@ pub fn open<'a>(config: &mut Config<'a>, line: &Line<'a>, first: &str, second: &
     let name = line.word(2);
     Some(match (first, second) {
         ("interface", _) => {
-            config.interfaces.push(Interface {
-                span,
-                hardware: line.word(1),
-                name: None,
-                level: None,
-                addresses: Vec::new(),
-                open_address: false,
-                shutdown: false,
-                management: false,
-                bridge_group: None,
-                zone: None,
-                not_to: None,
-            });
-            Block::Interface(config.interfaces.len() - 1)
+            // `interface GigabitEthernet 0/1` is typed in two words.
+            let words = line.stretch(1, line.words.len().saturating_sub(1).min(2));
+            let text = line.span.file.text.as_str();
+            let hardware = text.get(words.start as usize..words.end as usize).unwrap_or(line.word(1));
+            Block::Interface(config.reopened(hardware, span))
         }
         ("object", "network") => {
             config.networks.entry(name).or_insert(Network { span, value: Value::Empty });
@@ -58,7 +49,7 @@ pub fn open<'a>(config: &mut Config<'a>, line: &Line<'a>, first: &str, second: &
         }
         ("object", "network-service") => {
             group(config, name, Kind::Open, span);
-            Block::Skip
+            Block::Exempt
         }
         ("object-group", _) => {
             let kind = match second {
@@ -70,17 +61,30 @@ pub fn open<'a>(config: &mut Config<'a>, line: &Line<'a>, first: &str, second: &
                 "user" | "security" | "network-service" => Kind::Open,
                 _ => {
                     config.error((line.place(1), Text::new("unknown-word").arg("word", line.word(1))));
-                    return Some(Block::Skip);
+                    return Some(Block::Exempt);
                 }
             };
             group(config, name, kind, span);
+            if let Some(group) = config.groups.get_mut(name).filter(|_| kind == Kind::Ports) {
+                group.protocols = match line.word(3).to_ascii_lowercase().as_str() {
+                    "tcp-udp" => vec![Some(6), Some(17)],
+                    word => words::protocol(word).into_iter().collect(),
+                };
+            }
             Block::Group(name)
         }
         ("time-range", _) => {
             config.times.entry(line.word(1)).or_insert(None);
             Block::Time(line.word(1))
         }
-        ("class-map", "type") => Block::Skip,
+        // Of the types, one may be a class of a policy; what it holds is not followed.
+        ("class-map", "type") => {
+            let name = line.words.last().map_or("", |(_, word)| *word);
+            if line.is(2, "management") {
+                config.classes.entry(name).or_default().push(Asked::Open);
+            }
+            Block::Exempt
+        }
         ("class-map", _) => {
             let name = if matches!(second, "match-any" | "match-all") { name } else { line.word(1) };
             config.classes.entry(name).or_default();
@@ -105,14 +109,25 @@ pub fn open<'a>(config: &mut Config<'a>, line: &Line<'a>, first: &str, second: &
             let cubes = cubes.into_iter().collect();
             config.opened.push(Opened { span, interface: None, source: None, cubes, sure: false });
             mention(config, line, 2);
-            Block::Skip
+            Block::Exempt
+        }
+        // VXLAN, at an interface that is named below.
+        ("nve", _) => {
+            let cubes = udp(4789).into_iter().collect();
+            config.note(&span, "nve", true);
+            config.opened.push(Opened { span, interface: None, source: None, cubes, sure: false });
+            Block::Exempt
         }
         _ => return None,
     })
 }
 
 fn group<'a>(config: &mut Config<'a>, name: &'a str, kind: Kind, span: Span) {
-    config.groups.entry(name).or_insert(Group {
+    config.groups.entry(name).or_insert_with(|| empty(kind, span));
+}
+
+fn empty<'a>(kind: Kind, span: Span) -> Group<'a> {
+    Group {
         span,
         kind,
         addresses: Vec::new(),
@@ -122,7 +137,7 @@ fn group<'a>(config: &mut Config<'a>, name: &'a str, kind: Kind, span: Span) {
         types: Vec::new(),
         objects: Vec::new(),
         groups: Vec::new(),
-    });
+    }
 }
 
 /// A line of a block; `None` when it is none of this block.
@@ -131,10 +146,14 @@ pub fn inner<'a>(config: &mut Config<'a>, block: Block<'a>, line: &Line<'a>) -> 
     if first == "description" {
         return Some(Ok(()));
     }
+    if first == "no" {
+        return undo::inner(config, block, line);
+    }
     match block {
-        Block::Skip => {
+        Block::None => None,
+        Block::Exempt => {
             mention(config, line, 0);
-            None
+            (line.indent > 0).then_some(Ok(()))
         }
         Block::Interface(at) => interface(config, at, line, &first),
         Block::Network(name) => network_object(config, name, line, &first),
@@ -186,7 +205,11 @@ pub fn inner<'a>(config: &mut Config<'a>, block: Block<'a>, line: &Line<'a>) -> 
                 config.portal_port = line.word(1).parse().ok();
                 Some(Ok(()))
             }
-            _ => None,
+            "dtls" if line.is(1, "port") => {
+                config.portal_dtls = line.word(2).parse().ok();
+                Some(Ok(()))
+            }
+            _ => (line.indent > 0).then_some(Ok(())),
         },
     }
 }
@@ -236,10 +259,6 @@ fn interface<'a>(
         ("management-only", _) => own.management = true,
         ("bridge-group", _) => own.bridge_group = Some(line.word(1)),
         ("zone-member", _) => own.zone = Some(line.word(1)),
-        ("no", "forward") => own.not_to = Some(line.word(3)),
-        ("no", "shutdown") => own.shutdown = false,
-        ("no", "nameif") => own.name = None,
-        ("no", _) => {}
         _ if exempt::on_interface(first) => {}
         // At the start of a line it may be a command of its own.
         _ if line.indent == 0 => return None,
@@ -304,61 +323,64 @@ fn member<'a>(
     if kind == Kind::Open {
         return Some(Ok(()));
     }
-    let mut words = Words { line, at: 1 };
-    let object = |at: usize| Named { name: line.word(at), span: line.place(at) };
-    let mut addresses = Vec::new();
-    let (mut cubes, mut ports) = (Vec::new(), Vec::new());
-    let (mut protocols, mut types) = (Vec::new(), Vec::new());
-    let (mut objects, mut groups) = (Vec::new(), Vec::new());
-    let result = (|| -> Result<bool, Bad> {
-        match (kind, first) {
-            (_, "group-object") => groups.push(object(1)),
-            (Kind::Network, "network-object") if line.is(1, "object") => objects.push(object(2)),
-            (Kind::Network, "network-object") if line.is(1, "host") => {
-                words.at += 1;
-                let (family, address) = host(config, &mut words)?;
-                addresses.push((family, address, address));
-            }
-            (Kind::Network, "network-object") => {
-                let (family, ranges) = network(config, &mut words)?;
-                addresses.extend(ranges.as_slice().iter().map(|(lo, hi)| (family, *lo, *hi)));
-            }
-            (Kind::Service, "service-object") if line.is(1, "object") => objects.push(object(2)),
-            (Kind::Service, "service-object") => cubes = service::service(line, 1)?.cubes,
-            (Kind::Ports, "port-object") => {
-                let ranges = operator(&mut words)?.ok_or_else(|| words.unknown())?;
-                ports.extend_from_slice(ranges.as_slice());
-            }
-            (Kind::Protocol, "protocol-object") => {
-                let word = words.next()?;
-                protocols.push(words::protocol(word).ok_or_else(|| words.bad())?);
-            }
-            (Kind::Icmp, "icmp-object") => {
-                let word = words.next()?;
-                let (four, six) = (words::icmp(word, false), words::icmp(word, true));
-                let either = four.or(six).ok_or_else(|| words.bad())?;
-                types.push((four.unwrap_or(either), six.unwrap_or(either)));
-            }
-            _ if line.indent == 0 => return Ok(false),
-            _ => return Err((line.place(0), Text::new("unknown-word").arg("word", line.word(0)))),
-        }
-        Ok(true)
-    })();
-    match result {
-        Ok(false) => return None,
+    let new = match members(config, kind, line, first) {
+        Ok(new) => new?,
         Err(bad) => return Some(Err(bad)),
-        Ok(true) => {}
-    }
+    };
     if let Some(group) = config.groups.get_mut(name) {
-        group.addresses.extend(addresses);
-        group.cubes.extend(cubes);
-        group.ports.extend(ports);
-        group.protocols.extend(protocols);
-        group.types.extend(types);
-        group.objects.extend(objects);
-        group.groups.extend(groups);
+        group.addresses.extend(new.addresses);
+        group.cubes.extend(new.cubes);
+        group.ports.extend(new.ports);
+        group.protocols.extend(new.protocols);
+        group.types.extend(new.types);
+        group.objects.extend(new.objects);
+        group.groups.extend(new.groups);
     }
     Some(Ok(()))
+}
+
+/// What one line adds to a group of a kind; `None` when it may be a command of its own.
+pub fn members<'a>(
+    config: &Config<'a>,
+    kind: Kind,
+    line: &Line<'a>,
+    first: &str,
+) -> Result<Option<Group<'a>>, Bad> {
+    let mut out = empty(kind, line.span.clone());
+    let mut words = Words { line, at: 1 };
+    let object = |at: usize| Named { name: line.word(at), span: line.place(at) };
+    match (kind, first) {
+        (_, "group-object") => out.groups.push(object(1)),
+        (Kind::Network, "network-object") if line.is(1, "object") => out.objects.push(object(2)),
+        (Kind::Network, "network-object") if line.is(1, "host") => {
+            words.at += 1;
+            let (family, address) = host(config, &mut words)?;
+            out.addresses.push((family, address, address));
+        }
+        (Kind::Network, "network-object") => {
+            let (family, ranges) = network(config, &mut words)?;
+            out.addresses.extend(ranges.as_slice().iter().map(|(lo, hi)| (family, *lo, *hi)));
+        }
+        (Kind::Service, "service-object") if line.is(1, "object") => out.objects.push(object(2)),
+        (Kind::Service, "service-object") => out.cubes = service::service(line, 1)?.cubes,
+        (Kind::Ports, "port-object") => {
+            let ranges = operator(&mut words)?.ok_or_else(|| words.unknown())?;
+            out.ports.extend_from_slice(ranges.as_slice());
+        }
+        (Kind::Protocol, "protocol-object") => {
+            let word = words.next()?;
+            out.protocols.push(words::protocol(word).ok_or_else(|| words.bad())?);
+        }
+        (Kind::Icmp, "icmp-object") => {
+            let word = words.next()?;
+            let (four, six) = (words::icmp(word, false), words::icmp(word, true));
+            let either = four.or(six).ok_or_else(|| words.bad())?;
+            out.types.push((four.unwrap_or(either), six.unwrap_or(either)));
+        }
+        _ if line.indent == 0 => return Ok(None),
+        _ => return Err((line.place(0), Text::new("unknown-word").arg("word", line.word(0)))),
+    }
+    Ok(Some(out))
 }
 
 fn asked<'a>(line: &Line<'a>) -> Asked<'a> {
@@ -388,9 +410,12 @@ fn policy<'a>(
     let classes = config.policies.entry(name).or_default();
     let deed = match first {
         "class" => {
-            classes.push(PolicyClass { class: line.word(1), deeds: Vec::new() });
+            let class = Named { name: line.word(1), span: line.place(1) };
+            classes.push(PolicyClass { class, deeds: Vec::new() });
             return Some(Ok(()));
         }
+        // Sends the traffic elsewhere to be judged.
+        "inspect" if line.is(1, "scansafe") => Deed::MayDrop("scansafe"),
         "inspect" => Deed::Inspect(line.word(1), line.words.get(2).map(|(_, word)| *word)),
         "set" if line.is(1, "connection") => {
             let limits = ["conn-max", "embryonic-conn-max", "per-client-max", "per-client-embryonic-max"];
@@ -413,10 +438,10 @@ fn policy<'a>(
 /// `fixup protocol X`, the old spelling of an inspection everywhere.
 pub fn fixup<'a>(config: &mut Config<'a>, line: &Line<'a>) {
     const NAME: &str = "fixup";
+    let policy = Named { name: NAME, span: line.span.clone() };
     let deeds = vec![(Deed::Inspect(line.word(2), None), line.span.clone())];
     config.classes.entry(NAME).or_insert_with(|| vec![Asked::Everything]);
-    config.policies.entry(NAME).or_default().push(PolicyClass { class: NAME, deeds });
-    let policy = Named { name: NAME, span: line.span.clone() };
+    config.policies.entry(NAME).or_default().push(PolicyClass { class: policy.clone(), deeds });
     if !config.service_policies.iter().any(|(p, _)| p.name == NAME) {
         config.service_policies.push((policy, None));
     }

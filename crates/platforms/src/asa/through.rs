@@ -103,7 +103,7 @@ pub(super) fn effective<'a>(config: &'a Config<'a>) -> Vec<(&'a str, &'a Applied
     let mut last: BTreeMap<(&str, Point, Option<Family>), &Applied<'_>> = BTreeMap::new();
     for applied in &config.applied {
         let Some(interface) = &applied.interface else { continue };
-        let other = config.lists.get(applied.list).is_some_and(|l| l.kind == ListKind::Other);
+        let other = config.lists.get(applied.list).is_some_and(|l| !l.kind.filters());
         if !other {
             let key = (config.spelled(interface.name), applied.point, family_of(config, applied));
             last.insert(key, applied);
@@ -214,9 +214,30 @@ fn bounds<'a>(
         jumps.push((named, interface, Use::MayDrop));
     }
     for (map, named) in &config.crypto {
-        if let Some(interface) = config.crypto_interfaces.get(map) {
+        for interface in config.crypto_interfaces.get(map).into_iter().flatten() {
             tell(&named.span, "crypto map");
             jumps.push((named, interface, Use::Tunnel));
+        }
+    }
+    // Whoever proves to be a peer says what its tunnel holds, unless every entry of the map has a list.
+    for (map, dynamic) in &config.crypto_dynamic {
+        let interfaces = config.crypto_interfaces.get(map).map_or(&[][..], Vec::as_slice);
+        if interfaces.is_empty() {
+            continue;
+        }
+        tell(&dynamic.span, "crypto map");
+        let entries = config.dynamic_entries.get(dynamic.name);
+        let listed: Option<Vec<&Named<'a>>> =
+            entries.and_then(|all| all.values().map(Option::as_ref).collect());
+        for interface in interfaces {
+            match &listed {
+                Some(all) => jumps.extend(all.iter().map(|named| (*named, *interface, Use::Tunnel))),
+                None => {
+                    let (input, doubts) = (on(config.spelled(interface)), vec![doubt("crypto map")]);
+                    let when = Match { input, doubts, ..Match::default() };
+                    list.push(rule(&dynamic.span, when, Action::Unknown));
+                }
+            }
         }
     }
     for applied in config.applied.iter().filter(|a| a.overridden && !config.logins.is_empty()) {

@@ -1,7 +1,9 @@
 //! Address objects and groups.
 
 use super::config::Block;
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::rc::Rc;
 use tillgate_model::{Family, Ranges, address_bits, parse_prefix, prefix_range};
 
 /// Which addresses an object stands for.
@@ -31,12 +33,15 @@ impl Addresses {
         Addresses { maybe: Ranges::full(family.max_address()), ..Addresses::default() }
     }
 
-    pub fn join(&mut self, other: Addresses) {
-        self.certain = self.certain.union(&other.certain);
-        self.maybe = self.maybe.union(&other.maybe);
-        self.names.extend(other.names);
-        self.names.sort();
-        self.names.dedup();
+    /// Everything that is in any of them.
+    pub fn union(all: &[Rc<Addresses>]) -> Self {
+        let gather = |ranges: fn(&Addresses) -> &Ranges| {
+            Ranges::from_unsorted(all.iter().flat_map(|one| ranges(one).as_slice()).copied().collect())
+        };
+        let mut names: Vec<String> = all.iter().flat_map(|one| one.names.iter().cloned()).collect();
+        names.sort();
+        names.dedup();
+        Addresses { certain: gather(|one| &one.certain), maybe: gather(|one| &one.maybe), names }
     }
 
     /// All that may be in it.
@@ -109,40 +114,71 @@ pub fn span(family: Family, text: &str) -> Option<Ranges> {
     subnet(family, &[text.to_string()])
 }
 
+/// What the names of a virtual domain were found to stand for.
+#[derive(Default)]
+pub struct Known(HashMap<(Family, String), Option<Rc<Addresses>>>);
+
 /// The addresses of an object or group of a virtual domain; `None` when there is none of the name.
 pub fn lookup(
     vdom: &Block,
     interfaces: &Block,
     family: Family,
     name: &str,
-    depth: usize,
-) -> Option<Addresses> {
-    // Groups do not hold themselves; the bound keeps a faulty file from running forever.
-    if depth > 16 {
-        return Some(Addresses::open(family));
-    }
-    let (objects, groups) = match family {
-        Family::V4 => ("firewall address", "firewall addrgrp"),
-        Family::V6 => ("firewall address6", "firewall addrgrp6"),
-    };
-    if let Some(group) = vdom.entry(groups, name) {
-        let gather = |key: &str| {
-            let mut all = Addresses::default();
-            for member in group.block.values(key) {
-                all.join(
-                    lookup(vdom, interfaces, family, member, depth + 1)
-                        .unwrap_or_else(|| Addresses::open(family)),
-                );
-            }
-            all
+    known: &mut Known,
+) -> Option<Rc<Addresses>> {
+    Search { vdom, interfaces, family, known }.name(name, 0)
+}
+
+struct Search<'a> {
+    vdom: &'a Block,
+    interfaces: &'a Block,
+    family: Family,
+    known: &'a mut Known,
+}
+
+impl Search<'_> {
+    fn name(&mut self, name: &str, depth: usize) -> Option<Rc<Addresses>> {
+        let key = (self.family, name.to_string());
+        if let Some(found) = self.known.0.get(&key) {
+            return found.clone();
+        }
+        let groups = if self.family == Family::V4 { "firewall addrgrp" } else { "firewall addrgrp6" };
+        let Some(group) = self.vdom.entry(groups, name) else {
+            let found = single(self.vdom, self.interfaces, self.family, name).map(Rc::new);
+            self.known.0.insert(key, found.clone());
+            return found;
         };
-        let all = gather("member");
-        return Some(if group.block.on("exclude") {
-            all.without(&gather("exclude-member"), family)
-        } else {
-            all
-        });
+        // Groups do not hold themselves; in a faulty file they may, or may lie too deep.
+        let open = Rc::new(Addresses::open(self.family));
+        if depth > 16 {
+            return Some(open);
+        }
+        self.known.0.insert(key.clone(), Some(open));
+        let block = &group.block;
+        let mut all = self.members(block.values("member"), depth);
+        if block.on("exclude") {
+            let other = self.members(block.values("exclude-member"), depth);
+            all = all.without(&other, self.family);
+        }
+        let found = Some(Rc::new(all));
+        self.known.0.insert(key, found.clone());
+        found
     }
+
+    fn members(&mut self, names: &[String], depth: usize) -> Addresses {
+        let family = self.family;
+        let mut one = |name: &String| {
+            let found = self.name(name, depth + 1);
+            found.unwrap_or_else(|| Rc::new(Addresses::open(family)))
+        };
+        let all: Vec<Rc<Addresses>> = names.iter().map(&mut one).collect();
+        Addresses::union(&all)
+    }
+}
+
+/// What a name stands for that is no group.
+fn single(vdom: &Block, interfaces: &Block, family: Family, name: &str) -> Option<Addresses> {
+    let objects = if family == Family::V4 { "firewall address" } else { "firewall address6" };
     if let Some(entry) = vdom.entry(objects, name) {
         return Some(object(&entry.block, interfaces, family, name));
     }

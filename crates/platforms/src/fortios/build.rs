@@ -2,8 +2,10 @@
 
 use super::config::Block;
 use super::policy::{Context, FOUR, Found, Keys, PLAIN, SIX, interfaces, members, opening};
-use super::vip::{self, Vip};
-use super::{facts, local, multicast, sections};
+use super::vip::{self, Vip, Vips};
+use super::{down, facts, local, multicast, sections};
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::sync::Arc;
 use tillgate_model::{Diagnostic, Family, Ranges, SourceFile, Span, Text};
 use tillgate_packetset::{Cube, Field};
@@ -91,13 +93,14 @@ impl Builder<'_> {
     fn domain(&mut self, name: &str, vdom: &Block, own: Option<&InterfaceMatch>) -> (ChainId, ChainId) {
         let settings = vdom.child("system settings");
         let set = |key: &str| settings.is_some_and(|s| s.on(key));
-        let vips = vip::all(vdom);
+        let vips = Vips::of(vdom);
         let central_nat =
             set("central-nat") || settings.and_then(|s| s.get("ngfw-mode")) == Some("policy-based");
         let context = Context {
             vdom,
             global: self.global,
             vips: &vips,
+            known: RefCell::default(),
             central_nat,
             match_vip: self.version.map(|v| v >= (7, 2, 4)),
             without_syn: set("tcp-session-without-syn"),
@@ -124,6 +127,8 @@ impl Builder<'_> {
                 self.note(&entry.span, "DoS-policy", false);
             }
         }
+        // What may take packets before everything else.
+        let mut front = Vec::new();
         for path in [
             "firewall acl",
             "firewall acl6",
@@ -134,7 +139,7 @@ impl Builder<'_> {
             for entry in vdom.table(path).iter().filter(|e| e.block.get("status") != Some("disable")) {
                 self.note(&entry.span, path, true);
                 let doubts = vec![Text::new("not-modelled-statement").arg("what", path)];
-                list.insert(0, rule(&entry.span, Match { doubts, ..Match::default() }, Action::Drop));
+                front.push(rule(&entry.span, Match { doubts, ..Match::default() }, Action::Drop));
             }
         }
         for section in sections::unread(vdom).iter().filter(|s| s.filters()) {
@@ -143,8 +148,9 @@ impl Builder<'_> {
             if let Some(family) = section.family() {
                 when.narrow(Field::Family, &Ranges::single(family as u128));
             }
-            list.insert(0, rule(section.span, when, Action::Unknown));
+            front.push(rule(section.span, when, Action::Unknown));
         }
+        list.splice(0..0, front.into_iter().rev());
         let consolidated = settings.is_some_and(|s| s.on("consolidated-firewall-mode"));
         let tables: &[(&str, &[(Family, Keys)])] = match consolidated {
             true => &[("firewall consolidated policy", &[(Family::V4, FOUR), (Family::V6, SIX)])],
@@ -210,17 +216,18 @@ impl Builder<'_> {
     fn translations(&mut self, name: &str, context: &Context<'_>) -> ChainId {
         let vdom = context.vdom;
         let tables = ["firewall policy", "firewall policy6", "firewall consolidated policy"];
-        let used = |v: &Vip| {
-            let policies = tables.iter().flat_map(|t| vdom.table(t));
-            let active = policies.filter(|e| e.block.get("status") != Some("disable"));
-            let keys = ["dstaddr", "dstaddr4", "dstaddr6"];
-            active.flat_map(|e| keys.iter().flat_map(|k| e.block.values(k))).any(|n| {
-                vip::named(vdom, context.vips, v.family, n)
-                    .is_some_and(|l| l.iter().any(|x| x.name == v.name))
-            })
-        };
+        let policies = tables.iter().flat_map(|t| vdom.table(t));
+        let active = policies.filter(|e| e.block.get("status") != Some("disable"));
+        let keys = ["dstaddr", "dstaddr4", "dstaddr6"];
+        let names: HashSet<&str> =
+            active.flat_map(|e| keys.iter().flat_map(|k| e.block.values(k)).map(String::as_str)).collect();
+        let both = names.iter().flat_map(|name| Family::BOTH.map(|family| (family, *name)));
+        let used: HashSet<(Family, &str)> = both
+            .flat_map(|(family, name)| vip::members(vdom, family, name).into_iter().map(move |m| (family, m)))
+            .collect();
+        let acts = |v: &&Vip| context.central_nat || used.contains(&(v.family, v.name.as_str()));
         let mut list = Vec::new();
-        for vip in context.vips.iter().filter(|v| context.central_nat || used(v)) {
+        for vip in context.vips.list.iter().filter(acts) {
             let mut base = Match::default();
             if let Some(interface) = &vip.interface {
                 base.input.extend(interfaces(vdom, std::slice::from_ref(interface)));
@@ -285,7 +292,8 @@ impl Builder<'_> {
             rule(&builder.start, when, Action::Jump(to))
         };
         let translating = parts.iter().map(|(own, nat, _)| jump(self, own, *nat)).collect();
-        let forward = parts.iter().map(|(own, _, policy)| jump(self, own, *policy)).collect();
+        let mut forward = down::rules(self.global, true);
+        forward.extend(parts.iter().map(|(own, _, policy)| jump(self, own, *policy)));
         let nat = self.chain("vip".into(), translating);
         let policy = self.chain("policy".into(), forward);
         let sources = std::mem::take(&mut self.sources);
@@ -324,7 +332,7 @@ impl Builder<'_> {
         let log =
             self.global.child("log setting").or(vdoms.first().and_then(|(_, b)| b.child("log setting")));
         let logged = log.is_some_and(|l| l.on("local-in-deny-unicast"));
-        let openings = local::openings(self.global, vdoms);
+        let openings = local::openings(self.global, vdoms, &mut self.found.notes);
         // What a local-in policy accepts still needs a service that is open there; whether another listens is not known.
         let services = self.chain("local services".into(), openings);
         let served = rule(&self.start, Match::default(), Action::Jump(services));
@@ -337,15 +345,15 @@ impl Builder<'_> {
             last.log = logged;
         }
         let accepted = self.chain("local-in accepted".into(), accepted);
-        let mut list = vec![
-            rule(&self.start, states(&[1, 2]), Action::Accept),
-            rule(&self.start, states(&[3]), Action::Drop),
-        ];
+        let mut list = down::rules(self.global, false);
+        list.push(rule(&self.start, states(&[1, 2]), Action::Accept));
+        list.push(rule(&self.start, states(&[3]), Action::Drop));
         for (name, vdom) in vdoms {
             let context = Context {
                 vdom,
                 global: self.global,
-                vips: &[],
+                vips: &Vips::default(),
+                known: RefCell::default(),
                 central_nat: true,
                 match_vip: Some(true),
                 without_syn: false,
@@ -373,9 +381,6 @@ impl Builder<'_> {
             }
         }
         list.push(served);
-        let log =
-            self.global.child("log setting").or(vdoms.first().and_then(|(_, b)| b.child("log setting")));
-        let logged = log.is_some_and(|l| l.on("local-in-deny-unicast"));
         let place = log.and_then(|l| l.place("local-in-deny-unicast")).unwrap_or_else(|| self.start.clone());
         list.push(Rule { span: place.clone(), when: Match::default(), action: Action::Drop, log: logged });
         let chain = self.chain("local-in".into(), list);

@@ -8,6 +8,9 @@ use tillgate_model::{Diagnostic, SourceFile, Span, Text};
 /// How deep sections may stand in each other; real ones stay below ten.
 const DEEPEST: usize = 40;
 
+/// More letters than the first word of any statement has.
+const LONGEST: usize = 20;
+
 /// One `set`.
 #[derive(Clone, Debug)]
 pub struct Setting {
@@ -206,6 +209,7 @@ impl Reader<'_> {
             let start = self.at;
             let mut word = String::new();
             let mut quote: Option<char> = None;
+            let mut opened = start;
             let mut chars = rest.char_indices();
             let mut end = text.len();
             while let Some((offset, c)) = chars.next() {
@@ -214,7 +218,10 @@ impl Reader<'_> {
                         end = start + offset;
                         break;
                     }
-                    (None, '"' | '\'') => quote = Some(c),
+                    (None, '"' | '\'') => {
+                        quote = Some(c);
+                        opened = start + offset;
+                    }
                     (Some(q), c) if q == c => quote = None,
                     (Some('"') | None, '\\') => {
                         if let Some((_, next)) = chars.next() {
@@ -226,7 +233,8 @@ impl Reader<'_> {
             }
             self.at = end;
             if quote.is_some() {
-                self.error(start, start + rest.find('\n').unwrap_or(rest.len()), Text::new("open-string"));
+                // The mark alone: what follows may be a password.
+                self.error(opened, opened + 1, Text::new("open-string"));
             }
             words.push(Word { text: word, start, end });
         }
@@ -282,7 +290,7 @@ impl Reader<'_> {
                     let known = block.settings.iter().position(|s| s.key == *key);
                     let mut values = values.to_vec();
                     if let (Some(at), "append") = (known, first.text.as_str()) {
-                        let mut all = block.settings[at].values.clone();
+                        let mut all = std::mem::take(&mut block.settings[at].values);
                         all.append(&mut values);
                         values = all;
                     }
@@ -338,7 +346,12 @@ impl Reader<'_> {
                 }
                 // Words of a session that set nothing.
                 "next" | "show" | "exit" | "get" => {}
-                word => self.error(start, end, Text::new("unknown-word").arg("word", word)),
+                word => {
+                    // Where quotes do not pair, it may be a line of a key.
+                    let shown = if word.len() > LONGEST { "…" } else { word };
+                    let end = if word.len() > LONGEST { start } else { first.end };
+                    self.error(start, end, Text::new("unknown-word").arg("word", shown));
+                }
             }
         }
         Closed::File

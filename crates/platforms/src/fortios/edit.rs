@@ -6,7 +6,7 @@ use super::layout::{Layout, Said};
 use super::policy::members;
 use super::render::list;
 use super::{build, grant, removal};
-use crate::edit::{Desk, before_line, end_of_file, indent, insert, whole_lines};
+use crate::edit::{Desk, before_line, end_of_file, indent, insert, on_new_line, whole_lines};
 use tillgate_model::Span;
 use tillgate_ruleset::{Edit, Repair};
 
@@ -117,8 +117,9 @@ impl<'a> Sheet<'a> {
             Some(at) => Some(insert(parts[at].close.clone(), section(&indent(&parts[at].head)))),
             None => {
                 let any = &parts.last()?.head;
-                let gap = if any.file.text.ends_with('\n') { "" } else { "\n" };
-                Some(insert(end_of_file(any), format!("{gap}{}", section(""))))
+                let end = end_of_file(any);
+                let text = on_new_line(&end, section(""));
+                Some(insert(end, text))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Policies written into somebody's FortiOS configuration, with the objects they need.
 
-use super::address;
+use super::address::{self, Known};
 use super::config::Block;
 use super::edit::{Sheet, central_nat, indented};
 use super::openings::openings;
@@ -75,10 +75,12 @@ impl<'s> Grant<'s> {
         for entry in tables.iter().flat_map(|path| block.table(path)) {
             grant.titles.extend(entry.block.get("name").map(str::to_string));
         }
+        let mut known = Known::default();
         for (family, path) in [(Family::V4, "firewall address"), (Family::V6, "firewall address6")] {
             for entry in block.table(path) {
                 let kind = entry.block.get("type").unwrap_or("ipmask");
-                let Some(found) = address::lookup(block, sheet.global(), family, &entry.name, 0) else {
+                let Some(found) = address::lookup(block, sheet.global(), family, &entry.name, &mut known)
+                else {
                     continue;
                 };
                 match (kind, found.certain.as_slice(), found.names.as_slice()) {

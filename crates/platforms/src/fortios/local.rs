@@ -6,7 +6,7 @@ use super::service;
 use std::collections::HashSet;
 use tillgate_model::{Family, Protocol, Ranges, Span, Text};
 use tillgate_packetset::{Cube, Field};
-use tillgate_ruleset::{Action, InterfaceMatch, Match, Rule};
+use tillgate_ruleset::{Action, InterfaceMatch, Match, Note, Rule};
 
 /// Services that trusted hosts of the administrators limit.
 const TRUSTED: &[&str] = &["ping", "https", "http", "ssh", "telnet", "snmp"];
@@ -15,8 +15,8 @@ fn ports(protocol: Protocol, text: &str) -> Option<Cube> {
     service::protocol(protocol)?.with(Field::DestinationPort, &service::ports(text)?)
 }
 
-/// What a word of `allowaccess` opens.
-fn access(word: &str, family: Family, global: &Block) -> Vec<Cube> {
+/// What a word of `allowaccess` opens; `None` for one that is not known here.
+fn access(word: &str, family: Family, global: &Block) -> Option<Vec<Cube>> {
     let set = |key: &str, default: &str| {
         let own = global.child("system global").and_then(|b| b.get(key)).unwrap_or(default);
         ports(Protocol::TCP, own)
@@ -41,9 +41,9 @@ fn access(word: &str, family: Family, global: &Block) -> Vec<Cube> {
         "fabric" | "capwap" | "fctaccess" | "FortiHeartbeat" => {
             vec![ports(Protocol::UDP, "5246-5247"), ports(Protocol::TCP, "8013")]
         }
-        _ => Vec::new(),
+        _ => return None,
     };
-    list.into_iter().flatten().collect()
+    Some(list.into_iter().flatten().collect())
 }
 
 /// The addresses administrators may come from; `None` where one of them may come from anywhere.
@@ -97,8 +97,58 @@ fn maybe(cube: Cube, opening: &Opening<'_>) -> Rule {
     rule
 }
 
+/// The same where more is not known than that something may be open; it is told.
+fn open(cube: Cube, opening: &Opening<'_>, what: &str, notes: &mut Vec<Note>) -> Rule {
+    let text = Text::new("not-modelled-statement").arg("what", what);
+    notes.push(Note { span: opening.span.clone(), text: text.clone(), bears: true });
+    let mut rule = accept(cube, opening);
+    rule.when.doubts.push(text);
+    rule
+}
+
+/// What proxies, sign-in pages and shared addresses of an interface listen to.
+fn proxies(port: &Entry, family: Family, vdoms: &[(&str, &Block)], notes: &mut Vec<Note>) -> Vec<Rule> {
+    let block = &port.block;
+    let own = block.get("vdom").unwrap_or("root");
+    let vdom = vdoms.iter().find(|(name, _)| *name == own).map(|(_, vdom)| *vdom);
+    let mut found: Vec<(&str, Vec<&str>)> = Vec::new();
+    let proxy = |section: &str| vdom.and_then(|v| v.child(section)).filter(|s| s.on("status"));
+    if block.on("explicit-web-proxy")
+        && let Some(section) = proxy("web-proxy explicit")
+        && (family == Family::V4 || section.on("ipv6-status"))
+    {
+        let ports = ["http", "https", "ftp", "socks"].iter();
+        let mut ports: Vec<&str> = ports.filter_map(|k| section.get(&format!("{k}-incoming-port"))).collect();
+        if section.get("http-incoming-port").is_none() {
+            ports.push("8080");
+        }
+        found.push(("explicit-web-proxy", ports));
+    }
+    if block.on("explicit-ftp-proxy")
+        && family == Family::V4
+        && let Some(section) = proxy("ftp-proxy explicit")
+    {
+        found.push(("explicit-ftp-proxy", vec![section.get("incoming-port").unwrap_or("21")]));
+    }
+    if block.get("security-mode") == Some("captive-portal") {
+        found.push(("captive-portal", vec!["1000-1003"]));
+    }
+    let opening = Opening { family, span: &port.span, interface: Some(&port.name), source: None };
+    let mut out = Vec::new();
+    for (what, list) in found {
+        // A port that cannot be read may be any.
+        let list = list.iter().flat_map(|text| text.split([',', ' '])).filter(|text| *text != "0");
+        let cubes = list.map(|text| self::ports(Protocol::TCP, text).or(service::protocol(Protocol::TCP)));
+        out.extend(cubes.flatten().map(|cube| open(cube, &opening, what, notes)));
+    }
+    if family == Family::V4 && !block.table("vrrp").is_empty() {
+        out.extend(service::protocol(Protocol(112)).map(|cube| maybe(cube, &opening)));
+    }
+    out
+}
+
 /// Rules that accept what administrative access and the unit's services open.
-pub fn openings(global: &Block, vdoms: &[(&str, &Block)]) -> Vec<Rule> {
+pub fn openings(global: &Block, vdoms: &[(&str, &Block)], notes: &mut Vec<Note>) -> Vec<Rule> {
     let mut out = Vec::new();
     for port in global.table("system interface") {
         if port.block.get("status") == Some("down") {
@@ -117,8 +167,12 @@ pub fn openings(global: &Block, vdoms: &[(&str, &Block)]) -> Vec<Rule> {
             for word in words {
                 let source = hosts.as_ref().filter(|_| TRUSTED.contains(&word.as_str()));
                 let opening = Opening { family, span: &port.span, interface: Some(&port.name), source };
-                out.extend(access(word, family, global).into_iter().map(|cube| accept(cube, &opening)));
+                match access(word, family, global) {
+                    Some(cubes) => out.extend(cubes.into_iter().map(|cube| accept(cube, &opening))),
+                    None => out.push(open(Cube::all(), &opening, &format!("{key} {word}"), notes)),
+                }
             }
+            out.extend(proxies(port, family, vdoms, notes));
         }
         if port.block.on("dhcp-relay-service") {
             out.extend(udp(67, &port.span, Some(&port.name)));

@@ -1,6 +1,6 @@
 //! Multicast, which goes by its own tables alone.
 
-use super::address;
+use super::address::{self, Known};
 use super::config::{Block, Entry};
 use super::policy::interfaces;
 use tillgate_model::{Family, Ranges, Text};
@@ -27,6 +27,7 @@ pub fn every() -> impl Iterator<Item = Match> {
 /// The rules of a virtual domain.
 pub fn rules(vdom: &Block, global: &Block, settings: Option<&Block>) -> Vec<Rule> {
     let mut list = Vec::new();
+    let mut known = Known::default();
     let off = settings.is_some_and(|s| s.get("multicast-forward") == Some("disable"));
     for (table, objects, family) in [
         ("firewall multicast-policy", "firewall multicast-address", Family::V4),
@@ -41,7 +42,7 @@ pub fn rules(vdom: &Block, global: &Block, settings: Option<&Block>) -> Vec<Rule
             when.output.extend(interfaces(vdom, block.values("dstintf")));
             let mut sources = Ranges::empty();
             for name in block.values("srcaddr") {
-                match address::lookup(vdom, global, family, name, 0) {
+                match address::lookup(vdom, global, family, name, &mut known) {
                     Some(a) if a.names.is_empty() && a.maybe.is_empty() => {
                         sources = sources.union(&a.certain)
                     }

@@ -1,9 +1,10 @@
 //! Policies: which packets, and what happens to them.
 
-use super::address::{self, Addresses};
+use super::address::{self, Addresses, Known};
 use super::config::{Block, Entry};
 use super::service::{self, Services};
-use super::vip::{Vip, named};
+use super::vip::Vips;
+use std::cell::RefCell;
 use tillgate_model::{Diagnostic, Family, Ranges, Span, Text};
 use tillgate_packetset::{Cube, Field};
 use tillgate_ruleset::{Action, InterfaceMatch, Match, NameSet, Note, Part, Rule, Term};
@@ -13,7 +14,9 @@ pub struct Context<'a> {
     pub vdom: &'a Block,
     /// Where `system interface` stands.
     pub global: &'a Block,
-    pub vips: &'a [Vip],
+    pub vips: &'a Vips,
+    /// What names of addresses were found to stand for.
+    pub known: RefCell<Known>,
     /// VIPs act without being named.
     pub central_nat: bool,
     /// A deny takes what a VIP has translated unless it says otherwise.
@@ -260,19 +263,23 @@ impl Context<'_> {
         key: &str,
         found: &mut Found,
     ) -> Addresses {
-        let mut all = Addresses::default();
+        let (mut all, mut fetched) = (Vec::new(), false);
         for name in names {
-            match address::lookup(self.vdom, self.global, family, name, 0) {
-                Some(one) => all.join(one),
+            match address::lookup(self.vdom, self.global, family, name, &mut self.known.borrow_mut()) {
+                Some(one) => all.push(one),
                 // A threat feed or the like: something the unit fetches.
                 None if [self.vdom, self.global]
                     .iter()
                     .any(|b| b.entry("system external-resource", name).is_some()) =>
                 {
-                    all.maybe = Ranges::full(family.max_address());
+                    fetched = true;
                 }
                 None => self.unknown(entry, key, name, found),
             }
+        }
+        let mut all = Addresses::union(&all);
+        if fetched {
+            all.maybe = Ranges::full(family.max_address());
         }
         all
     }
@@ -319,7 +326,7 @@ impl Context<'_> {
         let block = &entry.block;
         let (mut plain, mut tags, mut open) = (Vec::new(), Ranges::empty(), false);
         for name in block.values(keys.destination) {
-            match named(self.vdom, self.vips, family, name) {
+            match self.vips.named(self.vdom, family, name) {
                 Some(vips) => {
                     tags = vips.iter().fold(tags, |all, v| all.union(&Ranges::single(v.tag.into())));
                     open |= vips.iter().any(|v| v.open);
@@ -365,7 +372,7 @@ impl Context<'_> {
                     }
                     Some(false) => when.narrow(Field::Translated, &Ranges::single(0)),
                     // Without VIPs nothing is translated.
-                    None if self.vips.is_empty() => {}
+                    None if self.vips.list.is_empty() => {}
                     None => {
                         when.narrow(Field::Translated, &Ranges::single(0));
                         translated.narrow(Field::Translated, &Ranges::span(1, Field::Translated.maximum()));
@@ -391,7 +398,7 @@ impl Context<'_> {
         let block = &entry.block;
         let mut all = Services::default();
         for name in block.values("service") {
-            match service::lookup(self.vdom, name, 0) {
+            match service::lookup(self.vdom, name) {
                 Some(one) => all.join(one),
                 None => self.unknown(entry, "service", name, found),
             }

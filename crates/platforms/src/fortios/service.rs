@@ -2,6 +2,7 @@
 
 use super::address::span;
 use super::config::Block;
+use std::collections::HashSet;
 use tillgate_model::{Family, Protocol, Ranges};
 use tillgate_packetset::{Cube, Field};
 
@@ -199,7 +200,7 @@ pub fn exactly<'b>(vdom: &'b Block, base: &Cube, ports: Option<&Ranges>) -> Opti
     // What HTTPS is depends on the release where the file does not say it.
     let others = PREDEFINED.iter().map(|(name, _)| *name).filter(|name| *name != "HTTPS");
     let fits = |name: &&str| {
-        let Some(found) = lookup(vdom, name, 0) else { return false };
+        let Some(found) = lookup(vdom, name) else { return false };
         let same = |cube: &Cube| cube.clone().without(Field::DestinationPort) == *base;
         let mut all = Some(Ranges::empty());
         for cube in &found.cubes {
@@ -215,26 +216,27 @@ pub fn exactly<'b>(vdom: &'b Block, base: &Cube, ports: Option<&Ranges>) -> Opti
 }
 
 /// The service of a name in a virtual domain; `None` when there is none.
-pub fn lookup(vdom: &Block, name: &str, depth: usize) -> Option<Services> {
-    if depth > 16 {
-        return Some(Services { open: true, ..Services::default() });
-    }
-    if let Some(entry) = vdom.entry("firewall service custom", name) {
-        return Some(object(&entry.block));
-    }
-    let members: Vec<String> = match vdom.entry("firewall service group", name) {
-        Some(group) => group.block.values("member").to_vec(),
-        None => match GROUPS.iter().find(|(n, _)| *n == name) {
-            Some((_, list)) => list.iter().map(|m| m.to_string()).collect(),
-            None => {
-                let known = PREDEFINED.iter().find(|(n, _)| *n == name)?;
-                return Some(Services { cubes: predefined(known.1), ..Services::default() });
-            }
-        },
-    };
+pub fn lookup<'a>(vdom: &'a Block, name: &'a str) -> Option<Services> {
     let mut all = Services::default();
-    for member in members {
-        all.join(lookup(vdom, &member, depth + 1).unwrap_or(Services { open: true, ..Services::default() }));
+    let mut seen = HashSet::new();
+    let mut todo = vec![name];
+    while let Some(name) = todo.pop() {
+        if !seen.insert(name) {
+            continue;
+        }
+        if let Some(entry) = vdom.entry("firewall service custom", name) {
+            all.join(object(&entry.block));
+        } else if let Some(group) = vdom.entry("firewall service group", name) {
+            todo.extend(group.block.values("member").iter().rev().map(String::as_str));
+        } else if let Some((_, list)) = GROUPS.iter().find(|(n, _)| *n == name) {
+            todo.extend(list.iter().rev());
+        } else if let Some((_, known)) = PREDEFINED.iter().find(|(n, _)| *n == name) {
+            all.cubes.extend(predefined(known));
+        } else if seen.len() == 1 {
+            return None;
+        } else {
+            all.open = true;
+        }
     }
     Some(all)
 }

@@ -3,6 +3,7 @@
 use super::address::span;
 use super::config::{Block, Entry};
 use super::service;
+use std::collections::HashMap;
 use tillgate_model::{Family, Protocol, Ranges, Span};
 use tillgate_packetset::{Cube, Field};
 use tillgate_ruleset::Translation;
@@ -33,6 +34,15 @@ pub struct Vip {
     pub open: bool,
 }
 
+/// The virtual IPs of a virtual domain that are in force.
+#[derive(Default)]
+pub struct Vips {
+    /// In the order in which they are tried.
+    pub list: Vec<Vip>,
+    /// Where they stand in it.
+    named: HashMap<(Family, String), Vec<usize>>,
+}
+
 fn width(ranges: &Ranges) -> u128 {
     ranges.as_slice().iter().fold(0, |n, (lo, hi)| n.saturating_add(hi - lo).saturating_add(1))
 }
@@ -45,16 +55,43 @@ fn join(list: &[Ranges]) -> Ranges {
     list.iter().fold(Ranges::empty(), |all, r| all.union(r))
 }
 
-/// All virtual IPs of a virtual domain, in the order in which they are tried.
-pub fn all(vdom: &Block) -> Vec<Vip> {
-    let tables = [("firewall vip", Family::V4), ("firewall vip6", Family::V6)];
-    let entries = tables.iter().flat_map(|(path, family)| vdom.table(path).iter().map(|e| (e, *family)));
-    let active = entries.filter(|(e, _)| e.block.get("status") != Some("disable"));
-    // Policies name VIPs, so translations carry which one it was.
-    active
-        .enumerate()
-        .map(|(at, (entry, family))| vip(vdom, entry, family, (at as u16).saturating_add(1)))
-        .collect()
+impl Vips {
+    /// All virtual IPs of a virtual domain.
+    pub fn of(vdom: &Block) -> Self {
+        let tables = [("firewall vip", Family::V4), ("firewall vip6", Family::V6)];
+        let entries = tables.iter().flat_map(|(path, family)| vdom.table(path).iter().map(|e| (e, *family)));
+        let active = entries.filter(|(e, _)| e.block.get("status") != Some("disable"));
+        // Policies name VIPs, so translations carry which one it was.
+        let list: Vec<Vip> = active
+            .enumerate()
+            .map(|(at, (entry, family))| vip(vdom, entry, family, (at as u16).saturating_add(1)))
+            .collect();
+        let mut named: HashMap<(Family, String), Vec<usize>> = HashMap::new();
+        for (at, vip) in list.iter().enumerate() {
+            named.entry((vip.family, vip.name.clone())).or_default().push(at);
+        }
+        Vips { list, named }
+    }
+
+    /// The VIPs a name stands for: itself, or the members of its group.
+    pub fn named(&self, vdom: &Block, family: Family, name: &str) -> Option<Vec<&Vip>> {
+        let members = members(vdom, family, name);
+        let at = members.iter().filter_map(|m| self.named.get(&(family, m.to_string())));
+        let mut found: Vec<usize> = at.flatten().copied().collect();
+        found.sort_unstable();
+        found.dedup();
+        let found: Vec<&Vip> = found.iter().filter_map(|at| self.list.get(*at)).collect();
+        (!found.is_empty()).then_some(found)
+    }
+}
+
+/// A name, or the members of the group of VIPs it names.
+pub fn members<'a>(vdom: &'a Block, family: Family, name: &'a str) -> Vec<&'a str> {
+    let groups = if family == Family::V4 { "firewall vipgrp" } else { "firewall vipgrp6" };
+    match vdom.entry(groups, name) {
+        Some(group) => group.block.values("member").iter().map(String::as_str).collect(),
+        None => vec![name],
+    }
 }
 
 fn vip(vdom: &Block, entry: &Entry, family: Family, tag: u16) -> Vip {
@@ -121,18 +158,16 @@ fn vip(vdom: &Block, entry: &Entry, family: Family, tag: u16) -> Vip {
         }
         false => vec![(outer, (inner.first().unwrap_or(0), inner.as_slice().last().map_or(0, |r| r.1)))],
     };
+    // Services limit what is translated.
+    let services = block.values("service").iter();
+    let limits = services.flat_map(|name| service::lookup(vdom, name).map_or(Vec::new(), |s| s.cubes));
+    let limits: Vec<Cube> = limits.collect();
     for (outer, (lo, hi)) in pairs {
         let Some(cube) = of(Field::Destination, &outer, &base) else { continue };
-        // Services limit what is translated.
-        let limits: Vec<Cube> = block
-            .values("service")
-            .iter()
-            .flat_map(|name| service::lookup(vdom, name, 0).map_or(Vec::new(), |s| s.cubes))
-            .collect();
         if !limits.is_empty() && !forwards {
-            for limit in limits {
+            for limit in &limits {
                 let to = Translation::Destination { addresses: Some((family, lo, hi)), ports: None, tag };
-                out.steps.extend(cube.intersect(&limit).map(|when| Step { when, to }));
+                out.steps.extend(cube.intersect(limit).map(|when| Step { when, to: to.clone() }));
             }
             continue;
         }
@@ -159,16 +194,4 @@ fn vip(vdom: &Block, entry: &Entry, family: Family, tag: u16) -> Vip {
         }
     }
     out
-}
-
-/// The VIPs a name stands for: itself, or the members of its group.
-pub fn named<'v>(vdom: &Block, vips: &'v [Vip], family: Family, name: &str) -> Option<Vec<&'v Vip>> {
-    let groups = if family == Family::V4 { "firewall vipgrp" } else { "firewall vipgrp6" };
-    let members: Vec<&str> = match vdom.entry(groups, name) {
-        Some(group) => group.block.values("member").iter().map(String::as_str).collect(),
-        None => vec![name],
-    };
-    let found: Vec<&Vip> =
-        vips.iter().filter(|v| v.family == family && members.contains(&v.name.as_str())).collect();
-    (!found.is_empty()).then_some(found)
 }

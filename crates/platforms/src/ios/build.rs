@@ -85,8 +85,12 @@ fn limits(compiler: &mut Compiler<'_>, start: &Span) {
             }
         };
     let statement = |what: &str| Text::new("not-modelled-statement").arg("what", what);
-    for (span, text) in &config.open {
-        add(compiler, span, text.clone(), &|_| Match::default(), true);
+    // One of them leaves everything open; the others are told.
+    for (at, (span, text)) in config.open.iter().enumerate() {
+        match at {
+            0 => add(compiler, span, text.clone(), &|_| Match::default(), true),
+            _ => drop(compiler.open(span, text.clone(), true)),
+        }
     }
     for (name, interface) in &config.interfaces {
         for bound in &interface.bounds {
@@ -101,7 +105,16 @@ fn limits(compiler: &mut Compiler<'_>, start: &Span) {
         }
         if let Some(span) = &interface.shutdown {
             // Down when the file was written; most devices have unused ports.
-            add(compiler, span, statement("shutdown"), &|direction| passing(name, None, direction), false);
+            // So is what stands on such a port.
+            let patterns = vec![name.clone(), format!("{name}.*")];
+            let both = InterfaceMatch { patterns, negate: false };
+            let when = |direction| {
+                let mut when = passing(name, None, direction);
+                let end = if direction == Direction::In { &mut when.input } else { &mut when.output };
+                *end = vec![both.clone()];
+                when
+            };
+            add(compiler, span, statement("shutdown"), &when, false);
         }
         // Lists on ports of a switch filter what enters its VLAN there.
         for ((family, own), list) in interface.lists.iter().filter(|_| interface.switchport) {

@@ -1,9 +1,10 @@
 //! Classes of a policy map as rules: what they ask, and what becomes of the packets.
 
 use super::compile::{Compiler, Purpose, Target, View, doubtful, rule};
-use super::config::{Asked, Class, Config, Criterion, Deed, PolicyClass};
+use super::config::{Asked, Class, Criterion, Deed, PolicyClass};
 use super::entry::{Service, Services};
 use super::words;
+use std::collections::BTreeMap;
 use tillgate_model::{Family, Ranges, Span, Text};
 use tillgate_packetset::Field;
 use tillgate_ruleset::{Action, ChainId, Fact, Match, Rule, What};
@@ -77,7 +78,7 @@ pub fn part(compiler: &mut Compiler<'_>, class: &PolicyClass, name: &str, ask: A
     let mut list = Vec::new();
     asked(compiler, found, view, target, 0, &mut list);
     let deed = class.deed.as_ref().map_or(Deed::Drop, |(deed, _)| *deed);
-    if deed != Deed::Inspect || ask == Ask::Stray || !wide(compiler, found, 0) {
+    if deed != Deed::Inspect || ask == Ask::Stray || !wide(compiler, found, &mut BTreeMap::new(), 0) {
         out.append(&mut list);
         return;
     }
@@ -89,27 +90,40 @@ pub fn part(compiler: &mut Compiler<'_>, class: &PolicyClass, name: &str, ask: A
 }
 
 /// Whether a class may hold packets of protocols that are not inspected.
-fn wide(compiler: &Compiler<'_>, class: &Class, depth: usize) -> bool {
+fn wide<'c>(
+    compiler: &mut Compiler<'c>,
+    class: &'c Class,
+    known: &mut BTreeMap<&'c str, bool>,
+    depth: usize,
+) -> bool {
     let config = compiler.config;
-    let line = |criterion: &Criterion| match &criterion.what {
+    let mut line = |criterion: &'c Criterion| match &criterion.what {
         _ if criterion.negate => true,
         Asked::Protocol(_) => false,
         Asked::Class(name) => {
-            depth < DEEPEST && config.classes.get(name).is_some_and(|c| wide(compiler, c, depth + 1))
+            if let Some(found) = known.get(name.as_str()) {
+                return *found;
+            }
+            // Of a class that holds itself: no more than its other lines.
+            known.insert(name, false);
+            let found = depth < DEEPEST
+                && config.classes.get(name).is_some_and(|c| wide(compiler, c, known, depth + 1));
+            known.insert(name, found);
+            found
         }
         Asked::List(name) => config.list(name).is_none_or(|(_, list)| {
-            list.standard || list.entries().filter(|e| e.permit).any(|e| uninspected(config, &e.services))
+            list.standard || list.entries().filter(|e| e.permit).any(|e| uninspected(compiler, &e.services))
         }),
         Asked::Open(_) => true,
     };
     match class.any {
-        true => class.lines.iter().any(line),
-        false => class.lines.iter().all(line),
+        true => class.lines.iter().any(&mut line),
+        false => class.lines.iter().all(&mut line),
     }
 }
 
 /// Whether services hold protocols that are not inspected.
-fn uninspected(config: &Config<'_>, services: &Services) -> bool {
+fn uninspected(compiler: &mut Compiler<'_>, services: &Services) -> bool {
     let other = |service: &Service| {
         let protocol = service.protocol.map(u128::from);
         protocol.is_none_or(|p| INSPECTED.iter().all(|(known, _)| *known != p))
@@ -117,7 +131,8 @@ fn uninspected(config: &Config<'_>, services: &Services) -> bool {
     match services {
         Services::Plain(service) => other(service),
         Services::Group(name) => {
-            config.service(name, 0).is_none_or(|(list, open)| open || list.iter().any(other))
+            let (list, open) = compiler.service(name);
+            *open || list.is_empty() || list.iter().any(other)
         }
     }
 }
@@ -131,10 +146,14 @@ fn asked(
     depth: usize,
     out: &mut Vec<Rule>,
 ) {
-    if class.application || depth > DEEPEST {
+    let spent = depth > 0 && compiler.room < class.lines.len();
+    if class.application || depth > DEEPEST || spent {
         let doubts = vec![compiler.open(&class.span, doubtful("class-map"), true)];
         out.push(rule(&class.span, Match { doubts, ..Match::default() }, target.action()));
         return;
+    }
+    if depth > 0 {
+        compiler.room -= class.lines.len();
     }
     if class.any {
         for line in &class.lines {
@@ -162,6 +181,26 @@ fn asked(
     }
 }
 
+/// A class that a class holds: what several ask is one chain.
+fn nested(
+    compiler: &mut Compiler<'_>,
+    name: &str,
+    class: &Class,
+    view: View,
+    target: Target,
+    depth: usize,
+) -> ChainId {
+    let key = (name.to_string(), view, target);
+    if let Some(known) = compiler.classes.get(&key) {
+        return *known;
+    }
+    let mut list = Vec::new();
+    asked(compiler, class, view, target, depth, &mut list);
+    let chain = compiler.chain(name, list);
+    compiler.classes.insert(key, chain);
+    chain
+}
+
 fn criterion(
     compiler: &mut Compiler<'_>,
     line: &Criterion,
@@ -178,7 +217,10 @@ fn criterion(
     match &line.what {
         Asked::Protocol(name) => protocol(compiler, span, name, view, chosen, &mut list),
         Asked::Class(name) => match config.classes.get(name).filter(|_| !line.negate) {
-            Some(inner) => asked(compiler, inner, view, chosen, depth + 1, &mut list),
+            Some(inner) => {
+                let chain = nested(compiler, name, inner, view, chosen, depth + 1);
+                list.push(rule(span, Match::default(), Action::Jump(chain)));
+            }
             None => {
                 let doubts = vec![compiler.open(span, doubtful(&format!("class-map {name}")), true)];
                 out.push(rule(span, Match { doubts, ..Match::default() }, target.action()));

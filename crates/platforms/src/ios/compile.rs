@@ -78,6 +78,13 @@ pub struct Compiler<'c> {
     pub rules: RuleSet,
     lists: BTreeMap<(Family, String, View, Purpose), ChainId>,
     networks: BTreeMap<String, Option<(Ranges, bool)>>,
+    services: BTreeMap<String, (Vec<Service>, bool)>,
+    /// Rules that entries with groups of services may still become.
+    spread: usize,
+    /// Classes that classes hold, as chains.
+    pub classes: BTreeMap<(String, View, Target), ChainId>,
+    /// Lines of classes in classes that may still be followed.
+    pub room: usize,
     /// Lists on interfaces by what they remember sessions under.
     reflecting: BTreeMap<(Family, String), BTreeSet<String>>,
 }
@@ -106,13 +113,23 @@ impl<'c> Compiler<'c> {
                 reflecting.entry((family, reflect)).or_default().insert(name.clone());
             }
         }
-        Compiler { config, rules, lists: BTreeMap::new(), networks: BTreeMap::new(), reflecting }
+        let lines: usize = config.classes.values().map(|c| c.lines.len()).sum();
+        let room = 1_000 + 100 * (lines + config.pairs.len());
+        let (lists, networks, services) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (classes, spread) = (BTreeMap::new(), 500_000);
+        Compiler { config, rules, lists, networks, services, spread, classes, room, reflecting }
     }
 
     /// Adds a chain.
     pub fn chain(&mut self, name: impl Into<String>, rules: Vec<Rule>) -> ChainId {
         self.rules.chains.push(Chain { name: name.into(), rules });
         self.rules.chains.len() - 1
+    }
+
+    /// The services of a group, and whether it may hold others; none when that is not known.
+    pub fn service(&mut self, name: &str) -> &(Vec<Service>, bool) {
+        let config = self.config;
+        self.services.entry(name.to_string()).or_insert_with(|| config.service(name).unwrap_or_default())
     }
 
     /// Says that something is not modelled, and gives the doubt for the rule.
@@ -260,8 +277,11 @@ impl<'c> Compiler<'c> {
         let (services, open) = match &entry.services {
             Services::Plain(service) => (vec![service.clone()], None),
             Services::Group(name) => {
-                let (list, open) = self.config.service(name, 0).unwrap_or_default();
-                let open = open || list.is_empty();
+                let (list, open) = self.service(name);
+                let (list, open) = (list.clone(), *open || list.is_empty());
+                let spent = self.spread < list.len();
+                self.spread = self.spread.saturating_sub(list.len());
+                let (list, open) = if spent { (Vec::new(), true) } else { (list, open) };
                 (list, open.then(|| doubtful(&format!("object-group {name}"))))
             }
         };
@@ -294,7 +314,7 @@ impl<'c> Compiler<'c> {
             Address::Group(name) => {
                 let config = self.config;
                 let resolve = || {
-                    let (list, open) = config.network(name, 0)?;
+                    let (list, open) = config.network(name)?;
                     Some((Ranges::from_unsorted(list), open))
                 };
                 let known = self.networks.entry(name.clone()).or_insert_with(resolve).clone();

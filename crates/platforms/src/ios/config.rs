@@ -2,7 +2,8 @@
 
 use super::entry::{Entry, Service};
 use super::words::Ports;
-use std::collections::{BTreeMap, HashSet};
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use tillgate_model::{Date, Family, Ranges, Span, Text};
 
 /// Which way through an interface.
@@ -77,6 +78,8 @@ pub struct ServiceGroup {
     pub span: Span,
     pub services: Vec<Service>,
     pub groups: Vec<String>,
+    /// A member was taken back, and it is not followed which.
+    pub open: bool,
 }
 
 /// Reverse-path check of an interface.
@@ -113,7 +116,7 @@ pub struct Bound {
 }
 
 /// An interface.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Interface {
     /// Own IPv4 addresses, each with its subnet.
     pub addresses: Vec<(u32, Ranges)>,
@@ -155,7 +158,7 @@ pub struct Class {
     pub span: Span,
     /// One of its lines is enough.
     pub any: bool,
-    /// About an application (`type inspect http`), which is not modelled.
+    /// About an application (`type inspect http`), or with lines that are not modelled.
     pub application: bool,
     pub lines: Vec<Criterion>,
 }
@@ -184,6 +187,35 @@ pub struct PolicyClass {
 pub struct Policy {
     pub span: Span,
     pub classes: Vec<PolicyClass>,
+    /// Which of them the last line named.
+    pub at: usize,
+    /// Where each class stands.
+    places: HashMap<Option<String>, usize>,
+}
+
+impl Policy {
+    /// A policy without classes.
+    pub fn new(span: &Span) -> Self {
+        Policy { span: span.clone(), classes: Vec::new(), at: 0, places: HashMap::new() }
+    }
+
+    /// The place of a class; `None` is class-default.
+    pub fn place(&self, class: &Option<String>) -> Option<usize> {
+        self.places.get(class).copied()
+    }
+
+    /// Adds a class behind the others.
+    pub fn add(&mut self, class: PolicyClass) {
+        self.places.insert(class.class.clone(), self.classes.len());
+        self.classes.push(class);
+    }
+
+    /// Takes a class away.
+    pub fn remove(&mut self, class: &Option<String>) {
+        self.classes.retain(|own| own.class != *class);
+        self.places = self.classes.iter().enumerate().map(|(at, own)| (own.class.clone(), at)).collect();
+        self.at = self.classes.len();
+    }
 }
 
 /// A zone pair.
@@ -288,8 +320,12 @@ pub struct Config<'a> {
     pub control_plane: Option<Named>,
     /// Where it is said that a family is not forwarded.
     pub unrouted: BTreeMap<Family, Span>,
+    /// Where packets are spread over servers.
+    pub balanced: Option<Span>,
     /// Lines that are not modelled and may decide about any packet.
     pub open: Vec<(Span, Text)>,
+    /// Groups and members gone through so far.
+    spent: Cell<usize>,
     /// Every word that may refer to something, to find what nothing refers to.
     pub mentioned: HashSet<&'a str>,
 }
@@ -300,43 +336,47 @@ impl Config<'_> {
         Family::BOTH.into_iter().find_map(|f| Some((f, self.lists.get(&(f, name.to_string()))?)))
     }
 
-    /// The addresses of a network group, and whether it may hold others.
-    pub fn network(&self, name: &str, depth: usize) -> Option<(Vec<(u128, u128)>, bool)> {
-        // Groups do not hold themselves; the bound keeps a faulty file from running forever.
-        let group = self.networks.get(name).filter(|_| depth < 16)?;
-        let (mut out, mut open) = (group.ranges.clone(), group.open);
-        for inner in &group.groups {
-            match self.network(inner, depth + 1) {
-                Some((more, also)) => {
-                    out.extend(more);
-                    open |= also;
-                }
-                None => open = true,
-            }
-            if out.len() > MOST_MEMBERS {
-                return None;
+    /// The addresses of a network group with those of its groups, and whether it may hold others; `None` when it is not
+    /// defined, or holds too many.
+    pub fn network(&self, name: &str) -> Option<(Vec<(u128, u128)>, bool)> {
+        let groups = |name: &str| self.networks.get(name).map(|g| (g, g.groups.as_slice()));
+        let (found, mut open) = within(name, groups, &self.spent)?;
+        open |= found.iter().any(|g| g.open);
+        let count: usize = found.iter().map(|g| g.ranges.len()).sum();
+        self.spend(count).then(|| (found.iter().flat_map(|g| &g.ranges).copied().collect(), open))
+    }
+
+    /// The services of a group with those of its groups, and whether it may hold others; `None` as above. Ports of one
+    /// protocol are one service.
+    pub fn service(&self, name: &str) -> Option<(Vec<Service>, bool)> {
+        let groups = |name: &str| self.services.get(name).map(|g| (g, g.groups.as_slice()));
+        let (found, mut open) = within(name, groups, &self.spent)?;
+        open |= found.iter().any(|g| g.open);
+        let count: usize = found.iter().map(|g| g.services.len()).sum();
+        if !self.spend(count) {
+            return None;
+        }
+        let mut ports: BTreeMap<Option<u8>, Vec<(u128, u128)>> = BTreeMap::new();
+        let mut out = Vec::new();
+        for service in found.iter().flat_map(|g| &g.services) {
+            match (&service.source, &service.destination) {
+                (None, Some(own)) => ports.entry(service.protocol).or_default().extend(own.as_slice()),
+                _ => out.push(service.clone()),
             }
         }
+        out.extend(ports.into_iter().map(|(protocol, list)| Service {
+            protocol,
+            destination: Some(Ranges::from_unsorted(list)),
+            ..Service::default()
+        }));
         Some((out, open))
     }
 
-    /// The services of a group, and whether it may hold others.
-    pub fn service(&self, name: &str, depth: usize) -> Option<(Vec<Service>, bool)> {
-        let group = self.services.get(name).filter(|_| depth < 16)?;
-        let (mut out, mut open) = (group.services.clone(), false);
-        for inner in &group.groups {
-            match self.service(inner, depth + 1) {
-                Some((more, also)) => {
-                    out.extend(more);
-                    open |= also;
-                }
-                None => open = true,
-            }
-            if out.len() > MOST_MEMBERS {
-                return None;
-            }
-        }
-        Some((out, open))
+    /// Whether so many more members may be gone through.
+    fn spend(&self, count: usize) -> bool {
+        let spent = self.spent.get().saturating_add(count);
+        self.spent.set(spent);
+        spent <= MOST_MEMBERS
     }
 
     /// The IPv4 address of an interface, if it is in the file.
@@ -346,5 +386,33 @@ impl Config<'_> {
     }
 }
 
-/// Members of a group with those of its groups; groups that hold each other many times over grow without end.
-const MOST_MEMBERS: usize = 100_000;
+/// Members of all groups that lists name, with those of their groups; groups behind that are open.
+const MOST_MEMBERS: usize = 2_000_000;
+
+/// A group and all it holds, each once however often it is named; and whether one of them is not defined; `None`
+/// when too many were gone through.
+fn within<'g, G>(
+    name: &str,
+    group: impl Fn(&str) -> Option<(&'g G, &'g [String])>,
+    spent: &Cell<usize>,
+) -> Option<(Vec<&'g G>, bool)> {
+    let (first, inner) = group(name)?;
+    let (mut out, mut open) = (vec![first], false);
+    let mut seen = HashSet::from([name]);
+    let mut todo: Vec<&str> = inner.iter().rev().map(String::as_str).collect();
+    while let Some(name) = todo.pop() {
+        if !seen.insert(name) {
+            continue;
+        }
+        spent.set(spent.get().saturating_add(1));
+        match group(name) {
+            _ if spent.get() > MOST_MEMBERS => return None,
+            Some((found, inner)) => {
+                out.push(found);
+                todo.extend(inner.iter().rev().map(String::as_str));
+            }
+            None => open = true,
+        }
+    }
+    Some((out, open))
+}

@@ -1,5 +1,7 @@
 //! Commands without bearing on packets: `docs/reference/platforms/ios.md`, Exempt.
 
+use super::lines::is;
+
 /// First words of commands, with whatever stands below them.
 #[rustfmt::skip]
 const COMMANDS: &[&str] = &[
@@ -7,7 +9,7 @@ const COMMANDS: &[&str] = &[
     "version", "service", "hostname", "boot-start-marker", "boot-end-marker", "boot", "license", "platform",
     "redundancy", "diagnostic", "archive", "memory", "clock", "ntp", "scheduler", "multilink", "call-home", "end",
     "exit", "quit", "building", "current", "configuration", "file", "hw-module", "card", "subscriber", "prompt",
-    "default", "exception", "warm-reboot", "process", "system", "switch", "stack-mac", "stackwise-virtual", "port",
+    "exception", "warm-reboot", "process", "system", "switch", "stack-mac", "stackwise-virtual", "port",
     "transceiver", "power", "sdm", "errdisable", "parser", "macro", "configure", "enable", "terminal", "mmi",
     "facility-alarm", "environment", "module", "slot", "downward-compatible-config", "buffers", "hold-queue",
     "nmsp", "coap", "wsma", "netconf", "netconf-yang", "netconf-ssh", "restconf", "telemetry", "guestshell", "iox",
@@ -52,7 +54,7 @@ const ADDRESSED: &[&str] = &[
     "hop-limit", "general-prefix", "pool", "mobile", "mfib", "cache", "urlfilter", "identd", "kerberos", "alias",
     "broadcast-address", "drp", "echo", "gdp", "host-routing", "load-sharing", "netmask-format", "redirects",
     "routing", "sdee", "spd", "traffic-export", "tunnel", "unreachables", "verify-header", "address-pool",
-    "dvmrp", "helper", "http", "rtcp", "rtp", "sap", "slb", "tcp-adjust", "unicast-routing",
+    "dvmrp", "helper", "rtcp", "rtp", "sap", "tcp-adjust",
     "source-route", "source-guard", "destination-guard", "performance",
     "security", "nhrp", "ipv6",
 ];
@@ -74,7 +76,7 @@ const ON_INTERFACE: &[&str] = &[
     "private-vlan", "physical-layer", "platform", "squelch", "stackwise-virtual",
     "ethernet", "rep", "lisp", "nhrp", "otv", "overlay", "nve", "source-interface", "host-reachability", "ntp",
     "cellular", "pulse-time", "session", "modem", "wlan", "ssid", "station-role", "antenna", "beacon",
-    "dfs", "channel", "world-mode", "llc", "ces", "ima", "dsl", "controller", "operating-mode", "no", "service",
+    "dfs", "channel", "world-mode", "llc", "ces", "ima", "dsl", "controller", "operating-mode", "service",
     "ptp", "switch", "port-type", "loopback", "transceiver", "monitor", "medium", "media", "priority", "routing",
     "cts", "device-tracking", "epm", "enable", "fabric", "fhrp", "flow", "performance", "synchronous",
     "transmitter-delay", "virtual-template", "vtp", "weighting", "x25", "autodetect", "multilink",
@@ -82,7 +84,7 @@ const ON_INTERFACE: &[&str] = &[
     "collect", "analysis-module", "content-engine", "passive-interface", "subscriber",
     "service-insertion", "waas", "h323-gateway", "tcp", "compress", "clns", "ipx", "appletalk", "decnet",
     "dsu", "fdl", "invert", "nrzi-encoding", "scrambling", "t1", "e1", "loop-detect", "mop",
-    "media-stream", "timeslots",
+    "media-stream", "timeslots", "snmp", "bgp-policy", "autostate",
 ];
 
 /// Second words of `ip …` and `ipv6 …` below an interface.
@@ -92,20 +94,46 @@ const ADDRESSED_ON_INTERFACE: &[&str] = &[
     "router", "pim", "igmp", "mld", "flow", "flow-cache", "route-cache", "cef", "nbar", "nhrp", "directed-broadcast",
     "mask-reply", "virtual-reassembly", "dhcp", "enable", "nd", "load-sharing", "accounting", "bandwidth-percent",
     "summary-address", "split-horizon", "authentication", "hello-interval", "hold-time", "dampening-change",
-    "dampening-interval", "arp", "local-proxy-arp", "mroute-cache", "multicast", "rsvp", "rtp", "sap", "security",
-    "sticky-arp", "trigger-authentication", "wccp", "vrf", "verify-header", "broadcast-address",
+    "dampening-interval", "arp", "local-proxy-arp", "mroute-cache", "multicast", "rsvp", "rtp", "sap",
+    "sticky-arp", "trigger-authentication", "vrf", "verify-header", "broadcast-address",
     "header-compression", "icmp", "irdp", "mobile", "probe", "radius", "dvmrp", "cgmp", "pgm", "host-routing", "cache",
     "ddns", "device", "options", "snooping", "tunnel", "dns", "bgp",
     "local", "traffic-export", "drp", "isis", "mfib", "ospfv3", "destination-guard",
-    "neighbor", "lisp", "performance", "classless", "bootp",
+    "neighbor", "lisp", "performance", "classless", "bootp", "flowspec",
 ];
 
 /// Whether a command at the start of a line, with what stands below it, has no bearing on packets.
 pub fn command(first: &str, second: &str) -> bool {
     let (first, second) = (first.to_ascii_lowercase(), second.to_ascii_lowercase());
     match first.as_str() {
-        "ip" | "ipv6" => ADDRESSED.contains(&second.as_str()),
-        _ => COMMANDS.contains(&first.as_str()) || first.contains('#'),
+        "ip" | "ipv6" => among(ADDRESSED, &second),
+        _ => among(COMMANDS, &first) || first.contains('#'),
+    }
+}
+
+/// First words of commands that nothing stands below.
+#[rustfmt::skip]
+const ALONE: &[&str] = &[
+    "version", "service", "hostname", "boot-start-marker", "boot-end-marker", "boot", "license", "clock", "ntp",
+    "scheduler", "end", "exit", "quit", "building", "current", "configuration", "enable", "username", "logging",
+    "privilege", "snmp", "snmp-server", "banner", "alias", "prompt", "multilink", "vtp", "errdisable", "sdm",
+    "tacacs-server", "radius-server", "show", "write", "terminal", "hold-queue", "buffers", "mmi", "downward-compatible-config",
+];
+
+/// Second words of `ip …` and `ipv6 …` that nothing stands below.
+#[rustfmt::skip]
+const ADDRESSED_ALONE: &[&str] = &[
+    "route", "prefix-list", "as-path", "community-list", "domain-name", "domain-lookup", "domain-list", "name-server",
+    "host", "cef", "ftp", "tftp", "forward-protocol", "subnet-zero", "classless", "multicast-routing",
+    "default-gateway", "default-network", "source-route", "inspect", "bootp", "finger", "routing",
+];
+
+/// Whether nothing stands below a command without bearing.
+pub fn alone(first: &str, second: &str) -> bool {
+    let (first, second) = (first.to_ascii_lowercase(), second.to_ascii_lowercase());
+    match first.as_str() {
+        "ip" | "ipv6" => ADDRESSED_ALONE.contains(&second.as_str()),
+        _ => ALONE.contains(&first.as_str()) || first.contains('#'),
     }
 }
 
@@ -113,7 +141,48 @@ pub fn command(first: &str, second: &str) -> bool {
 pub fn on_interface(first: &str, second: &str) -> bool {
     let (first, second) = (first.to_ascii_lowercase(), second.to_ascii_lowercase());
     match first.as_str() {
-        "ip" | "ipv6" => ADDRESSED_ON_INTERFACE.contains(&second.as_str()),
-        _ => ON_INTERFACE.contains(&first.as_str()),
+        "ip" | "ipv6" => among(ADDRESSED_ON_INTERFACE, &second),
+        _ => among(ON_INTERFACE, &first),
+    }
+}
+
+/// Whether a list has a word, which may be cut short; not before a hyphen, as `network` is no `network-clock`.
+fn among(list: &[&str], word: &str) -> bool {
+    let cut =
+        |keyword: &str| is(word, keyword) && !keyword.get(word.len()..).is_some_and(|r| r.starts_with('-'));
+    list.contains(&word) || list.iter().any(|keyword| cut(keyword))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_has_every_word() {
+        let text = include_str!("../../../../docs/reference/platforms/ios.md");
+        let exempt = text.split("## Exempt").nth(1).unwrap_or("");
+        let row = |title: &str| exempt.lines().find(|l| l.starts_with(title)).unwrap_or("").to_string();
+        for (title, words) in [
+            ("| first word of a command ", COMMANDS),
+            ("| second word behind `ip`, `ipv6` |", ADDRESSED),
+            ("| first word below an interface ", ON_INTERFACE),
+            ("| second word behind `ip`, `ipv6` below", ADDRESSED_ON_INTERFACE),
+            ("| of the first words", ALONE),
+            ("| of the second words", ADDRESSED_ALONE),
+        ] {
+            let row = row(title);
+            let told: Vec<&str> = row.split('`').collect();
+            let missing: Vec<_> = words.iter().filter(|word| !told.contains(word)).collect();
+            assert!(missing.is_empty(), "{title}: {missing:?}");
+        }
+    }
+
+    #[test]
+    fn words_that_are_read_are_not_exempt() {
+        for (first, second) in [("ip", "http"), ("ip", "slb"), ("ip", "nat"), ("no", ""), ("default", "")] {
+            assert!(!command(first, second), "{first} {second}");
+        }
+        assert!(command("host", "") && !command("network", "") && command("ip", "dom"));
+        assert!(!on_interface("no", "") && !on_interface("ip", "wccp") && !on_interface("ip", "security"));
     }
 }

@@ -4,8 +4,9 @@ use super::config::*;
 use super::entry::{Bad, bad, ipv4, netmask};
 use super::exempt;
 use super::lines::Line;
-use super::read::{Reader, Section};
-use tillgate_model::Family;
+use super::read::{Reader, Section, told};
+use super::undo;
+use tillgate_model::{Family, Span};
 
 /// The name of an interface from a word on, and how many words it takes: `Vlan 10` is `Vlan10`.
 pub fn name(line: &Line<'_>, at: usize) -> (String, usize) {
@@ -20,29 +21,16 @@ pub fn name(line: &Line<'_>, at: usize) -> (String, usize) {
 pub fn open(reader: &mut Reader<'_>, line: &Line<'_>) {
     let (name, _) = name(line, 1);
     if name.is_empty() || line.is(1, "range") {
-        reader.note(&line.span, "interface range", true);
+        reader.bear(line.span.clone(), "interface range");
         reader.enter(Section::Exempt);
         return;
     }
-    let new = || Interface {
-        addresses: Vec::new(),
-        open_address: false,
-        lists: Default::default(),
-        zone: None,
-        nat: None,
-        inspect: Default::default(),
-        reverse_path: Default::default(),
-        bounds: Vec::new(),
-        policies: Vec::new(),
-        shutdown: None,
-        switchport: false,
-        vlan: None,
-    };
-    reader.config.interfaces.entry(name.clone()).or_insert_with(new);
+    reader.config.interfaces.entry(name.clone()).or_default();
     reader.enter(Section::Interface(name));
 }
 
-fn direction(line: &Line<'_>, at: usize) -> Result<Direction, Bad> {
+/// The direction a word names.
+pub fn direction(line: &Line<'_>, at: usize) -> Result<Direction, Bad> {
     match line.word(at).to_ascii_lowercase().as_str() {
         "in" => Ok(Direction::In),
         "out" => Ok(Direction::Out),
@@ -54,17 +42,45 @@ fn named(line: &Line<'_>, at: usize) -> Named {
     Named { name: line.word(at).to_string(), span: line.span.clone() }
 }
 
+/// The side of translation that a word names.
+pub fn side(word: &str) -> Option<NatSide> {
+    Some(match word.to_ascii_lowercase().as_str() {
+        "inside" => NatSide::Inside,
+        "outside" => NatSide::Outside,
+        "enable" => NatSide::Both,
+        _ => return None,
+    })
+}
+
+/// Whether words, from one on, are a setting of an interface that is a bound.
+pub fn bounds(line: &Line<'_>, at: usize) -> bool {
+    let plain = ["crypto", "cts", "rate-limit", "bridge-group", "mac", "utd"];
+    let addressed = ["policy", "admission", "auth-proxy", "ips", "urlfilter", "portmap", "wccp", "inspect"];
+    match line.is(at, "ip") || line.is(at, "ipv6") {
+        true => addressed.iter().any(|k| line.is(at + 1, k)),
+        false => plain.iter().any(|k| line.is(at, k)),
+    }
+}
+
 /// A line below an interface.
 pub fn line(reader: &mut Reader<'_>, name: &str, line: &Line<'_>) -> Result<(), Bad> {
     let Some(interface) = reader.config.interfaces.get_mut(name) else { return Ok(()) };
-    if line.is(0, "no") {
-        undo(interface, line);
-        return Ok(());
-    }
     let mut bound = |what: &str, direction: Option<Direction>, family: Option<Family>| {
         let bound = Bound { span: line.span.clone(), what: what.to_string(), direction, family, bears: true };
         interface.bounds.push(bound);
     };
+    let default = line.word(0).eq_ignore_ascii_case("default");
+    if line.is(0, "no") || default {
+        // Whether a port is on by default, and of a switch, is not known.
+        let open = default && (line.is(1, "shutdown") || line.is(1, "switchport"));
+        if open || !undo::on_interface(interface, line) {
+            let (end, what) = told(line, 1);
+            let (span, what) = (Span { start: line.span.start, ..end }, format!("{} {what}", line.word(0)));
+            let (direction, family) = (None, None);
+            interface.bounds.push(Bound { span, what, direction, family, bears: true });
+        }
+        return Ok(());
+    }
     match () {
         () if line.starts(&["ip", "access-group"]) => {
             if line.is(3, "common") {
@@ -78,13 +94,8 @@ pub fn line(reader: &mut Reader<'_>, name: &str, line: &Line<'_>) -> Result<(), 
         }
         () if line.is(0, "zone-member") => interface.zone = Some(named(line, 2)),
         () if line.starts(&["ip", "nat"]) => {
-            interface.nat = match line.word(2).to_ascii_lowercase().as_str() {
-                "inside" => Some(NatSide::Inside),
-                "outside" => Some(NatSide::Outside),
-                "enable" => Some(NatSide::Both),
-                // `ip nat allow-static-host` and the like translate nothing.
-                _ => interface.nat,
-            };
+            // `ip nat allow-static-host` and the like translate nothing.
+            interface.nat = side(line.word(2)).or(interface.nat);
         }
         () if line.is(0, "ip") && line.word(1).eq_ignore_ascii_case("inspect") => {
             interface.inspect.insert(direction(line, 3)?, named(line, 2));
@@ -138,33 +149,14 @@ pub fn line(reader: &mut Reader<'_>, name: &str, line: &Line<'_>) -> Result<(), 
         () if exempt::on_interface(line.word(0), line.word(1)) => {
             interface.open_address |= line.is(0, "ip") && line.is(1, "unnumbered");
         }
-        () => reader.untold(line),
+        // Not indented, it may be a command of its own.
+        () if reader.flat => reader.untold(line),
+        () => {
+            let (span, what) = told(line, 0);
+            interface.bounds.push(Bound { span, what, direction: None, family: None, bears: true });
+        }
     }
     Ok(())
-}
-
-fn undo(interface: &mut Interface, line: &Line<'_>) {
-    let direction = |at: usize| direction(line, at).ok();
-    if line.is(1, "switchport") && line.words.len() == 2 {
-        interface.switchport = false;
-    } else if line.is(1, "shutdown") {
-        interface.shutdown = None;
-    } else if line.is(1, "zone-member") {
-        interface.zone = None;
-    } else if line.is(1, "ip") && line.is(2, "address") {
-        interface.addresses.clear();
-        interface.open_address = false;
-    } else if line.is(1, "ip") && line.is(2, "access-group") {
-        let gone = direction(4).or(direction(3));
-        interface.lists.retain(|(family, at), _| *family != Family::V4 || gone.is_some_and(|g| g != *at));
-    } else if line.is(1, "ipv6") && line.is(2, "traffic-filter") {
-        let gone = direction(4).or(direction(3));
-        interface.lists.retain(|(family, at), _| *family != Family::V6 || gone.is_some_and(|g| g != *at));
-    } else if line.is(1, "ip") && line.is(2, "nat") {
-        interface.nat = None;
-    } else if line.is(1, "ip") && line.is(2, "inspect") {
-        interface.inspect.retain(|at, _| direction(4).is_some_and(|gone| gone != *at));
-    }
 }
 
 fn address(interface: &mut Interface, line: &Line<'_>) -> Result<(), Bad> {

@@ -18,6 +18,8 @@ mod lines;
 mod local;
 mod nat;
 mod pairs;
+mod placing;
+mod policing;
 mod probe;
 mod read;
 mod removal;
@@ -26,6 +28,7 @@ mod section;
 mod sheet;
 mod text;
 mod translate;
+mod undo;
 mod wiring;
 mod words;
 mod zones;
@@ -103,5 +106,60 @@ fn score(line: &str) -> u8 {
         }
         ("hostname", _, "") | ("router", _, _) => 20,
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write;
+    use tillgate_model::SourceFile;
+
+    const HEAD: &str = "version 17.3
+interface GigabitEthernet1
+ ip address 203.0.113.2 255.255.255.0
+ ip access-group A in
+ zone-member security OUT
+interface GigabitEthernet2
+ ip address 10.17.10.1 255.255.255.0
+ zone-member security IN
+zone security IN
+zone security OUT
+zone-pair security P source OUT destination IN
+ service-policy type inspect P
+policy-map type inspect P
+ class type inspect C0
+  inspect
+";
+
+    /// Things that hold the next one many times over.
+    fn nest(open: &str, hold: &str, end: &str) -> String {
+        let mut text = String::new();
+        for level in 0..14 {
+            let _ = writeln!(text, "{open}{level}");
+            for _ in 0..12 {
+                let _ = writeln!(text, " {hold}{}", level + 1);
+            }
+        }
+        let _ = writeln!(text, "{open}14\n {end}");
+        text
+    }
+
+    fn rules(text: &str) -> usize {
+        let file = SourceFile::new("t", format!("{HEAD}{text}").as_str());
+        parse(&Input::one(&file)).rules.len()
+    }
+
+    #[test]
+    fn what_holds_itself_many_times_over_is_followed_once() {
+        let list = "ip access-list extended A\n permit object-group S0 object-group G0 any\n";
+        let networks = nest("object-group network G", "group-object G", "host 10.1.1.1");
+        let services = nest("object-group service S", "group-object S", "tcp eq 80");
+        assert!(rules(&format!("{list}{networks}{services}")) < 100);
+        for kind in ["any", "all"] {
+            let open = format!("class-map type inspect match-{kind} C");
+            let count = rules(&nest(&open, "match class-map C", "match protocol http"));
+            assert!(count < 100_000, "{kind}: {count}");
+        }
     }
 }

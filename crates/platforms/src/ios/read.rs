@@ -4,7 +4,8 @@ use super::config::*;
 use super::entry::{Bad, bad, entry};
 use super::exempt;
 use super::lines::{self, Line, is};
-use super::{interface, nat, section};
+use super::placing;
+use super::{interface, nat, policing, section, undo};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tillgate_model::{Diagnostic, Family, SourceFile, Span, Text};
@@ -12,7 +13,9 @@ use tillgate_ruleset::{Fact, Note, What};
 
 /// Where the lines being read belong.
 pub enum Section {
+    /// No section is open.
     Top,
+    /// One without bearing on packets.
     Exempt,
     Interface(String),
     List(Family, String),
@@ -35,13 +38,24 @@ pub struct Reader<'a> {
     pub notes: Vec<Note>,
     pub facts: Vec<Fact>,
     section: Section,
+    /// How far the line that opened the section is indented; and whether one below it is so deeper.
+    head: usize,
+    indented: bool,
+    /// The line being read stands no deeper than that one.
+    pub flat: bool,
+    /// The section has no bearing, and is one that always has lines below it.
+    block: bool,
+    /// It is such a section, none of its lines indented, that stands before the command being read.
+    typed: bool,
+    /// Entries that may still be held against one that is taken back.
+    pub compared: usize,
     /// Address blocks that wildcard masks may still take up.
     room: usize,
     /// Translations by what their lines say.
-    said: HashMap<String, usize>,
+    pub said: HashMap<String, usize>,
     /// Where the file shows that it is a whole configuration, which says everything that is on.
     whole: Option<Span>,
-    forwards6: bool,
+    pub forwards6: bool,
 }
 
 /// Reads all files as one configuration.
@@ -61,13 +75,19 @@ pub fn read_each<'a>(
         notes: Vec::new(),
         facts: Vec::new(),
         section: Section::Top,
+        head: 0,
+        indented: false,
+        flat: true,
+        block: false,
+        typed: false,
+        compared: 1_000_000,
         room: 65_536 + size / 2,
         said: HashMap::new(),
         whole: None,
         forwards6: false,
     };
     for file in files {
-        reader.section = Section::Top;
+        (reader.section, reader.head, reader.indented) = (Section::Top, 0, false);
         lines::each(file, diagnostics, |line, diagnostics| {
             let below = reader.is_below(&line);
             seen(&line, below);
@@ -80,9 +100,17 @@ pub fn read_each<'a>(
         list.items.sort_by_key(|(number, _)| *number);
     }
     if let Some(span) = reader.whole.take().filter(|_| !reader.forwards6) {
-        reader.config.unrouted.insert(Family::V6, span);
+        reader.config.unrouted.entry(Family::V6).or_insert(span);
     }
     reader
+}
+
+/// The words of a command that may be told, from one on, with their place.
+pub fn told(line: &Line<'_>, at: usize) -> (Span, String) {
+    let (first, second) = (line.word(at), line.word(at + 1));
+    let longer = ["ip", "ipv6"].iter().any(|k| first.eq_ignore_ascii_case(k)) && !second.is_empty();
+    let what = if longer { format!("{first} {second}") } else { first.to_string() };
+    (Span { end: line.place(at + usize::from(longer)).end, ..line.place(at) }, what)
 }
 
 impl<'a> Reader<'a> {
@@ -94,11 +122,13 @@ impl<'a> Reader<'a> {
 
     /// A command that no list of this platform has. Only its own words are told: what follows may be a secret.
     pub fn untold(&mut self, line: &Line<'_>) {
-        let (first, second) = (line.word(0), line.word(1));
-        let longer = ["ip", "ipv6"].iter().any(|k| first.eq_ignore_ascii_case(k));
-        let what = if longer { format!("{first} {second}") } else { first.to_string() };
-        let span = Span { end: line.place(usize::from(longer)).end, ..line.place(0) };
-        self.note(&span, &what, false);
+        let (span, what) = told(line, 0);
+        self.bear(span, &what);
+    }
+
+    /// Something that is not modelled and may decide about any packet.
+    pub fn bear(&mut self, span: Span, what: &str) {
+        self.config.open.push((span, Text::new("not-modelled-statement").arg("what", what)));
     }
 
     /// Remembers the words of a line, which may refer to something.
@@ -106,42 +136,29 @@ impl<'a> Reader<'a> {
         self.config.mentioned.extend(line.words.iter().map(|(_, word)| *word));
     }
 
-    fn is_below(&self, line: &Line<'_>) -> bool {
-        !matches!(self.section, Section::Top) && (line.indent > 0 || self.continues(line))
+    /// Whether a line belongs to the section above it: it stands deeper than the line that opened it, or says what only
+    /// stands there. A text may be indented as a whole.
+    fn is_below(&mut self, line: &Line<'_>) -> bool {
+        self.flat = line.indent <= self.head;
+        if matches!(self.section, Section::Top) || placing::opens(line) {
+            return false;
+        }
+        if self.flat {
+            return placing::continues(&self.section, line, self.indented);
+        }
+        self.indented = true;
+        true
     }
 
     fn line(&mut self, line: &Line<'a>, below: bool) -> Result<(), Bad> {
         if below {
             return self.below(line);
         }
-        self.section = Section::Top;
+        // What follows a section that is typed without indent may be of it.
+        self.typed = self.block && matches!(self.section, Section::Exempt) && !self.indented;
+        self.block = placing::block(line);
+        (self.section, self.head, self.indented) = (Section::Top, line.indent, false);
         self.command(line)
-    }
-
-    /// Whether a line that is not indented still belongs to its section, as in files that people typed.
-    fn continues(&self, line: &Line<'_>) -> bool {
-        let any = |list: &[&str]| list.iter().any(|k| line.is(0, k));
-        match self.section {
-            Section::List(..) => {
-                any(&["permit", "deny", "remark", "evaluate", "sequence"])
-                    || line.word(0).parse::<u32>().is_ok()
-            }
-            Section::Class(_) => any(&["match"]),
-            Section::Policy(_) => any(&["inspect", "pass", "drop", "class"]),
-            Section::Networks(_) | Section::Services(_) => any(&["host", "range", "group-object"]),
-            Section::Pair(_) => any(&["service-policy"]),
-            Section::Interface(_) => {
-                any(&["zone-member", "description"])
-                    || line.starts(&["ip", "access-group"])
-                    || line.starts(&["ip", "address"])
-                    || line.starts(&["ipv6", "traffic-filter"])
-                    || line.is(0, "ip")
-                        && line.is(1, "nat")
-                        && line.words.len() == 3
-                        && ["inside", "outside"].iter().any(|side| line.is(2, side))
-            }
-            _ => false,
-        }
     }
 
     fn below(&mut self, line: &Line<'a>) -> Result<(), Bad> {
@@ -158,15 +175,15 @@ impl<'a> Reader<'a> {
             Section::List(family, name) => self.item(*family, name, line),
             Section::Networks(name) => section::network(self, name, line),
             Section::Services(name) => section::service(self, name, line),
-            Section::Class(name) => section::class(self, name, line),
-            Section::Policy(name) => section::policy(self, name, line),
+            Section::Class(name) => policing::class(self, name, line),
+            Section::Policy(name) => policing::policy(self, name, line),
             Section::Shaping(name) => {
                 if line.is(0, "police") || line.is(0, "drop") {
                     self.config.dropping.insert(name.clone());
                 }
                 Ok(())
             }
-            Section::Pair(name) => section::pair(self, name, line),
+            Section::Pair(name) => policing::pair(self, name, line),
             Section::RouteMap(name, number) => section::clause(self, name, *number, line),
             Section::Terminal(at) => section::terminal(self, *at, line),
             Section::Times(name) => section::times(self, name, line),
@@ -191,7 +208,7 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         if line.is(0, "no") {
-            self.undo_item(family, name, line);
+            undo::item(self, family, name, line);
             return Ok(());
         }
         self.add(family, name, standard, sequence, line, at)
@@ -229,21 +246,6 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn undo_item(&mut self, family: Family, name: &str, line: &Line<'a>) {
-        let number = line.word(1 + usize::from(line.is(1, "sequence"))).parse::<u32>();
-        let undone = match (number, self.config.lists.get_mut(&(family, name.to_string()))) {
-            (Ok(number), Some(list)) => {
-                let before = list.items.len();
-                list.items.retain(|(n, _)| *n != number);
-                list.items.len() < before
-            }
-            _ => false,
-        };
-        if !undone && !line.is(1, "remark") {
-            self.note(&line.span, "no", true);
-        }
-    }
-
     /// A command at the start of a line.
     fn command(&mut self, line: &Line<'a>) -> Result<(), Bad> {
         let (first, second) = (line.word(0), line.word(1));
@@ -257,7 +259,9 @@ impl<'a> Reader<'a> {
             self.mention(line);
         }
         match () {
-            () if is(first, "no") => self.undo(line),
+            () if is(first, "no") => undo::command(self, line),
+            // A word of its own: no other starts so.
+            () if first.eq_ignore_ascii_case("default") => undo::default(self, line),
             () if is(first, "interface") => interface::open(self, line),
             () if is(first, "access-list") => return self.numbered(line),
             () if line.starts(&["ip", "access-list"]) => return self.named(line),
@@ -266,9 +270,9 @@ impl<'a> Reader<'a> {
                 self.open_list(Family::V6, name, false, line)?;
             }
             () if is(first, "object-group") => section::open_group(self, line),
-            () if is(first, "class-map") => section::open_class(self, line),
-            () if is(first, "policy-map") => section::open_policy(self, line),
-            () if is(first, "zone") || is(first, "zone-pair") => section::open_zone(self, line),
+            () if is(first, "class-map") => policing::open_class(self, line),
+            () if is(first, "policy-map") => policing::open_policy(self, line),
+            () if is(first, "zone") || is(first, "zone-pair") => policing::open_zone(self, line),
             () if is(first, "route-map") => section::open_clause(self, line),
             () if is(first, "time-range") => section::open_times(self, line),
             () if is(first, "line") => section::open_terminal(self, line),
@@ -279,8 +283,35 @@ impl<'a> Reader<'a> {
             () if is(first, "ip") && is(second, "port-map") => section::port_map(self, line),
             () if is(first, "ip") && is(second, "http") => section::web(self, line),
             () if is(first, "snmp-server") => section::snmp(self, line),
-            () if is(first, "ipv6") && is(second, "unicast-routing") => self.forwards6 = true,
-            () if self.rest(line) => self.section = Section::Exempt,
+            () if is(first, "ipv6") && is(second, "unicast-routing") => {
+                self.forwards6 = true;
+                self.config.unrouted.remove(&Family::V6);
+            }
+            () if line.starts(&["ip", "routing"]) => {
+                self.config.unrouted.remove(&Family::V4);
+            }
+            () if is(first, "ip") && second.eq_ignore_ascii_case("slb") => {
+                // Packets to a virtual server go to one of the real ones.
+                self.note(&line.place(1), "ip slb", true);
+                self.config.balanced.get_or_insert(line.place(1));
+                self.section = Section::Exempt;
+            }
+            () if line.starts(&["ip", "tcp", "intercept"]) => {
+                self.bear(line.span.clone(), "ip tcp intercept")
+            }
+            () if line.starts(&["cts", "role-based", "enforcement"]) => {
+                self.bear(line.span.clone(), "cts role-based enforcement");
+            }
+            () if self.rest(line) => {
+                if !exempt::alone(first, second) {
+                    self.section = Section::Exempt;
+                }
+            }
+            () if self.typed => {
+                let place = line.place(0);
+                self.note(&place, first, false);
+                (self.section, self.block) = (Section::Exempt, true);
+            }
             () => {
                 self.untold(line);
                 self.section = Section::Exempt;
@@ -293,9 +324,7 @@ impl<'a> Reader<'a> {
     fn rest(&mut self, line: &Line<'a>) -> bool {
         let (first, second) = (line.word(0), line.word(1));
         if ["nat64", "nat66", "utd"].iter().any(|k| first.eq_ignore_ascii_case(k)) {
-            self.note(&line.place(0), first, true);
-            let text = Text::new("not-modelled-statement").arg("what", first);
-            self.config.open.push((line.place(0), text));
+            self.bear(line.place(0), first);
             return true;
         }
         // Only defined here; what an interface has of them is a bound there.
@@ -336,7 +365,7 @@ impl<'a> Reader<'a> {
         if !standard && !line.is(2, "extended") {
             let kinds = ["logging", "log-update", "resequence", "persistent", "helper"];
             if line.is(2, "match-local-traffic") || line.is(2, "role-based") {
-                self.note(&line.span, line.word(2), true);
+                self.bear(line.span.clone(), line.word(2));
             } else if !kinds.iter().any(|k| line.is(2, k)) {
                 return Err(bad(line, 2));
             }
@@ -382,46 +411,6 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// `no …`
-    fn undo(&mut self, line: &Line<'a>) {
-        self.section = Section::Exempt;
-        let words: Vec<&str> = line.after(1).iter().map(|(_, w)| *w).collect();
-        let is_at = |at: usize, keyword: &str| words.get(at).is_some_and(|w| is(w, keyword));
-        let last = words.last().copied().unwrap_or_default().to_string();
-        let config = &mut self.config;
-        if is_at(0, "access-list") || is_at(0, "ip") && is_at(1, "access-list") {
-            let name = if is_at(0, "ip") { last } else { words.get(1).unwrap_or(&"").to_string() };
-            config.lists.remove(&(Family::V4, name));
-        } else if is_at(0, "ipv6") && is_at(1, "access-list") {
-            config.lists.remove(&(Family::V6, last));
-        } else if is_at(0, "object-group") {
-            config.networks.remove(&last);
-            config.services.remove(&last);
-        } else if is_at(0, "class-map") {
-            config.classes.remove(&last);
-        } else if is_at(0, "policy-map") {
-            config.policies.remove(&last);
-        } else if is_at(0, "zone-pair") {
-            config.pairs.remove(words.get(2).copied().unwrap_or_default());
-        } else if is_at(0, "zone") {
-            config.zones.remove(&last);
-        } else if is_at(0, "interface") {
-            config.interfaces.remove(&interface::name(line, 2).0);
-        } else if is_at(0, "route-map") {
-            config.route_maps.remove(words.get(1).copied().unwrap_or_default());
-        } else if is_at(0, "ip") && is_at(1, "nat") {
-            // The rule that says the same.
-            if let Some(place) = self.said.remove(&words.join(" ")) {
-                config.nat.remove(&place);
-            }
-            if is_at(2, "pool") {
-                config.pools.remove(words.get(3).copied().unwrap_or_default());
-            }
-        } else if is_at(0, "ip") && is_at(1, "routing") {
-            config.unrouted.insert(Family::V4, line.span.clone());
-        }
-    }
-
     /// The lines that follow belong to this section.
     pub fn enter(&mut self, section: Section) {
         self.section = section;
@@ -429,10 +418,10 @@ impl<'a> Reader<'a> {
 
     /// Adds a translation.
     pub fn translate(&mut self, line: &Line<'_>, kind: NatKind) {
-        let words: Vec<&str> = line.words.iter().map(|(_, w)| *w).collect();
-        let place = self.config.nat.last_key_value().map_or(0, |(last, _)| last + 1);
+        let next = self.config.nat.last_key_value().map_or(0, |(last, _)| last + 1);
+        // One that is said once more stays where it is.
+        let place = *self.said.entry(undo::said(&line.words)).or_insert(next);
         self.config.nat.insert(place, Nat { span: line.span.clone(), kind });
-        self.said.insert(words.join(" "), place);
     }
 
     /// A service of the router that speaks in clear.

@@ -139,11 +139,10 @@ fn classes<'s>(sheet: &'s Sheet<'_>, mut todo: Vec<&'s str>) -> Vec<Edit> {
             }
         }
     }
-    let mut out: Vec<Edit> = gone.iter().flat_map(|name| sheet.without(Thing::Class(name))).collect();
-    let within = |row: &&usize| {
-        let head = sheet.rows.get(**row).map(|r| r.head);
-        !gone.iter().any(|name| sheet.heads(Thing::Class(name)).into_iter().any(|own| Some(own) == head))
-    };
+    let going = |thing: Thing<'_>| matches!(thing, Thing::Class(name) if gone.contains(name));
+    let heads: BTreeSet<usize> = sheet.heads_of(going).into_iter().collect();
+    let mut out: Vec<Edit> = heads.iter().map(|head| sheet.cut(*head, sheet.last(*head))).collect();
+    let within = |row: &&usize| sheet.rows.get(**row).is_none_or(|r| !heads.contains(&r.head));
     out.extend(lines.iter().filter(within).map(|row| sheet.drop_row(*row)));
     for class in config.policies.values().flat_map(|policy| &policy.classes) {
         let named = class.class.as_deref().is_some_and(|name| gone.contains(name));

@@ -21,7 +21,7 @@ pub fn open_group(reader: &mut Reader<'_>, line: &Line<'_>) {
             reader.enter(Section::Networks(name));
         }
         "service" | "v6-service" => {
-            let new = || ServiceGroup { span, services: Vec::new(), groups: Vec::new() };
+            let new = || ServiceGroup { span, services: Vec::new(), groups: Vec::new(), open: false };
             reader.config.services.entry(name.clone()).or_insert_with(new);
             reader.enter(Section::Services(name));
         }
@@ -58,7 +58,8 @@ pub fn network(reader: &mut Reader<'_>, name: &str, line: &Line<'_>) -> Result<(
             (Some(lo), Some(hi)) if lo <= hi => group.ranges.push((lo, hi)),
             _ => return Err(bad(line, at + 1)),
         },
-        "no" => reader.note(&line.span, "no", true),
+        // Which of its members goes is not followed.
+        "no" => group.open |= !line.is(at + 1, "description"),
         _ => {
             let v6 = parse_prefix(first).filter(|net| net.addr().is_ipv6());
             let mask = line.word(at + 1);
@@ -93,7 +94,7 @@ pub fn service(reader: &mut Reader<'_>, name: &str, line: &Line<'_>) -> Result<(
             return Ok(());
         }
         "no" => {
-            reader.note(&line.span, "no", true);
+            group.open |= !line.is(1, "description");
             return Ok(());
         }
         "tcp-udp" => vec![words::TCP, words::UDP],
@@ -142,133 +143,6 @@ fn group_ports(line: &Line<'_>, at: usize, protocol: u8) -> Result<(Ranges, usiz
     })
 }
 
-/// `class-map …`
-pub fn open_class(reader: &mut Reader<'_>, line: &Line<'_>) {
-    let inspects = line.is(1, "type") && line.is(2, "inspect");
-    if !inspects {
-        reader.enter(Section::Exempt);
-        return;
-    }
-    let has = |keyword: &str| line.after(3).iter().any(|(_, w)| w.eq_ignore_ascii_case(keyword));
-    let name = line.words.last().map_or("", |(_, w)| w).to_string();
-    // Between the kind and the name: an application, and how lines are joined.
-    let plain = line.after(3).len() - usize::from(has("match-any") || has("match-all")) <= 1;
-    let new =
-        || Class { span: line.span.clone(), any: has("match-any"), application: !plain, lines: Vec::new() };
-    reader.config.classes.entry(name.clone()).or_insert_with(new);
-    reader.enter(Section::Class(name));
-}
-
-/// A line of a class map.
-pub fn class(reader: &mut Reader<'_>, name: &str, line: &Line<'_>) -> Result<(), Bad> {
-    let Some(class) = reader.config.classes.get_mut(name) else { return Ok(()) };
-    if !line.is(0, "match") {
-        if !line.is(0, "exit") {
-            reader.note(&line.place(0), line.word(0), true);
-        }
-        return Ok(());
-    }
-    let negate = line.is(1, "not");
-    let at = 1 + usize::from(negate);
-    let value = line.word(at + 1);
-    if value.is_empty() && line.word(at).is_empty() {
-        return Err(bad(line, at + 1));
-    }
-    let what = match line.word(at).to_ascii_lowercase().as_str() {
-        "access-group" if line.is(at + 1, "name") => Asked::List(line.word(at + 2).to_string()),
-        "access-group" => Asked::List(value.to_string()),
-        // A signature looks into the packets.
-        "protocol" if line.words.len() == at + 2 => Asked::Protocol(value.to_string()),
-        "class-map" => Asked::Class(value.to_string()),
-        _ => Asked::Open(line.after(at).iter().map(|(_, w)| *w).collect::<Vec<_>>().join(" ")),
-    };
-    class.lines.push(Criterion { span: line.span.clone(), negate, what });
-    Ok(())
-}
-
-/// `policy-map …`
-pub fn open_policy(reader: &mut Reader<'_>, line: &Line<'_>) {
-    let name = line.words.last().map_or("", |(_, w)| w).to_string();
-    if line.is(1, "type") && line.is(2, "inspect") {
-        let new = || Policy { span: line.span.clone(), classes: Vec::new() };
-        reader.config.policies.entry(name.clone()).or_insert_with(new);
-        reader.enter(Section::Policy(name));
-    } else {
-        reader.enter(Section::Shaping(name));
-    }
-}
-
-/// A line of a policy map.
-pub fn policy(reader: &mut Reader<'_>, name: &str, line: &Line<'_>) -> Result<(), Bad> {
-    let Some(policy) = reader.config.policies.get_mut(name) else { return Ok(()) };
-    if line.is(0, "class") {
-        let typed = line.is(1, "type") && line.is(2, "inspect");
-        let class = line.word(if typed { line.words.len().saturating_sub(1) } else { 1 });
-        let known = policy.classes.iter().any(|c| c.class.as_deref() == Some(class));
-        if class.is_empty() {
-            return Err(bad(line, 1));
-        }
-        if !known {
-            policy.classes.push(PolicyClass {
-                span: line.span.clone(),
-                class: (!class.eq_ignore_ascii_case("class-default")).then(|| class.to_string()),
-                deed: None,
-                log: false,
-                doubts: Vec::new(),
-            });
-        }
-        return Ok(());
-    }
-    let Some(class) = policy.classes.last_mut() else { return Ok(()) };
-    let deed = match line.word(0).to_ascii_lowercase().as_str() {
-        "inspect" => Deed::Inspect,
-        "pass" => Deed::Pass,
-        "drop" => Deed::Drop,
-        "exit" | "no" => return Ok(()),
-        other => {
-            class.doubts.push(Text::new("not-modelled-statement").arg("what", other));
-            return Ok(());
-        }
-    };
-    class.deed = Some((deed, line.span.clone()));
-    class.log = line.is(1, "log");
-    Ok(())
-}
-
-/// `zone security …`, `zone-pair security …`
-pub fn open_zone(reader: &mut Reader<'_>, line: &Line<'_>) {
-    let name = line.word(2).to_string();
-    if line.word(0).eq_ignore_ascii_case("zone") {
-        reader.config.zones.entry(name).or_insert_with(|| line.span.clone());
-        reader.enter(Section::Exempt);
-        return;
-    }
-    let end = |keyword: &str| {
-        let at = line.words.iter().skip(3).position(|(_, w)| w.eq_ignore_ascii_case(keyword));
-        at.map(|at| line.word(at + 4).to_string()).unwrap_or_default()
-    };
-    let pair = Pair {
-        span: line.span.clone(),
-        source: end("source"),
-        destination: end("destination"),
-        policy: None,
-    };
-    reader.config.pairs.entry(name.clone()).or_insert(pair);
-    reader.enter(Section::Pair(name));
-}
-
-/// A line of a zone pair.
-pub fn pair(reader: &mut Reader<'_>, name: &str, line: &Line<'_>) -> Result<(), Bad> {
-    let Some(pair) = reader.config.pairs.get_mut(name) else { return Ok(()) };
-    if line.is(0, "service-policy") {
-        let policy = line.words.last().map_or("", |(_, w)| w).to_string();
-        pair.policy = Some(Named { name: policy, span: line.span.clone() });
-    } else if !line.is(0, "exit") {
-        reader.note(&line.place(0), line.word(0), true);
-    }
-    Ok(())
-}
-
 /// `route-map NAME permit|deny N`
 pub fn open_clause(reader: &mut Reader<'_>, line: &Line<'_>) {
     let name = line.word(1).to_string();
@@ -288,7 +162,7 @@ pub fn clause(reader: &mut Reader<'_>, name: &str, number: u32, line: &Line<'_>)
         clause.lists.extend(rest(3));
     } else if line.starts(&["match", "interface"]) {
         clause.interfaces.push(super::interface::name(line, 2).0);
-    } else if line.is(0, "match") {
+    } else if line.is(0, "match") || line.starts(&["no", "match"]) {
         clause.open = true;
     }
     Ok(())
@@ -307,9 +181,15 @@ pub fn open_terminal(reader: &mut Reader<'_>, line: &Line<'_>) {
 
 /// A line below terminal lines.
 pub fn terminal(reader: &mut Reader<'_>, at: usize, line: &Line<'_>) -> Result<(), Bad> {
-    let family = if line.is(0, "ipv6") { Family::V6 } else { Family::V4 };
-    let first = usize::from(family == Family::V6);
-    if line.is(first, "access-class") {
+    let no = usize::from(line.is(0, "no"));
+    let family = if line.is(no, "ipv6") { Family::V6 } else { Family::V4 };
+    let first = no + usize::from(family == Family::V6);
+    if line.is(first, "access-class") && no == 1 {
+        let outward = line.words.last().is_some_and(|(_, w)| w.eq_ignore_ascii_case("out"));
+        if let Some(terminal) = reader.config.terminals.get_mut(at).filter(|_| !outward) {
+            terminal.lists.remove(&family);
+        }
+    } else if line.is(first, "access-class") {
         // What goes out is about sessions that somebody on the router opens.
         let inward = line.after(first + 2).iter().any(|(_, w)| w.eq_ignore_ascii_case("in"));
         if let Some(terminal) = reader.config.terminals.get_mut(at).filter(|_| inward) {
@@ -337,6 +217,9 @@ pub fn open_times(reader: &mut Reader<'_>, line: &Line<'_>) {
 /// A line of a time range: the last day of one that ends for good.
 pub fn times(reader: &mut Reader<'_>, name: &str, line: &Line<'_>) -> Result<(), Bad> {
     let end = line.words.iter().position(|(_, w)| w.eq_ignore_ascii_case("end"));
+    if line.starts(&["no", "absolute"]) {
+        reader.config.times.insert(name.to_string(), None);
+    }
     if let Some(at) = end.filter(|_| line.is(0, "absolute")) {
         // end HH:MM D MONTH Y
         let months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
@@ -358,15 +241,16 @@ pub fn control_plane(reader: &mut Reader<'_>, line: &Line<'_>) -> Result<(), Bad
         if name != "system-cpp-policy" {
             reader.config.control_plane = Some(Named { name, span: line.span.clone() });
         }
+    } else if line.starts(&["no", "service-policy"]) {
+        reader.config.control_plane = None;
     } else if line.is(0, "management-interface") {
-        reader.note(&line.span, "management-interface", true);
+        reader.bear(line.span.clone(), "management-interface");
     }
     Ok(())
 }
 
 /// `vlan filter MAP vlan-list 10,20-30`
 pub fn vlan_filter(reader: &mut Reader<'_>, line: &Line<'_>) {
-    reader.enter(Section::Exempt);
     let number = |text: &str| text.trim().parse::<u16>().ok();
     let list = line.after(4).iter().flat_map(|(_, w)| w.split(','));
     let ranges = list.filter(|p| !p.is_empty()).filter_map(|part| {
@@ -378,7 +262,6 @@ pub fn vlan_filter(reader: &mut Reader<'_>, line: &Line<'_>) {
 
 /// `ip inspect name NAME PROTOCOL …`
 pub fn inspection(reader: &mut Reader<'_>, line: &Line<'_>) {
-    reader.enter(Section::Exempt);
     if line.is(2, "name") {
         let named = Named { name: line.word(4).to_ascii_lowercase(), span: line.span.clone() };
         reader.config.inspections.entry(line.word(3).to_string()).or_default().push(named);
@@ -388,7 +271,6 @@ pub fn inspection(reader: &mut Reader<'_>, line: &Line<'_>) {
 
 /// `ip port-map APPLICATION port tcp 8080 …`
 pub fn port_map(reader: &mut Reader<'_>, line: &Line<'_>) {
-    reader.enter(Section::Exempt);
     let words: Vec<&str> = line.after(3).iter().map(|(_, w)| *w).collect();
     let protocols: Vec<u8> = match (words.contains(&"tcp"), words.contains(&"udp")) {
         (_, false) => vec![words::TCP],
@@ -399,7 +281,7 @@ pub fn port_map(reader: &mut Reader<'_>, line: &Line<'_>) {
     let numbers: Vec<u16> =
         words.iter().take(limited.unwrap_or(words.len())).filter_map(|w| w.parse().ok()).collect();
     if limited.is_some() {
-        reader.note(&line.span, "ip port-map list", true);
+        reader.bear(line.span.clone(), "ip port-map list");
         return;
     }
     let ports: Vec<(u16, u16)> = match (words.contains(&"from"), numbers.as_slice()) {
@@ -412,7 +294,6 @@ pub fn port_map(reader: &mut Reader<'_>, line: &Line<'_>) {
 
 /// `ip http …`
 pub fn web(reader: &mut Reader<'_>, line: &Line<'_>) {
-    reader.enter(Section::Exempt);
     if line.is(2, "server") {
         reader.cleartext(line.span.clone(), "http");
     } else if line.is(2, "access-class") {
@@ -428,7 +309,6 @@ pub fn web(reader: &mut Reader<'_>, line: &Line<'_>) {
 
 /// `snmp-server …`: a community of versions 1 and 2c is a password in clear, and is not quoted.
 pub fn snmp(reader: &mut Reader<'_>, line: &Line<'_>) {
-    reader.enter(Section::Exempt);
     if !line.is(1, "community") {
         return;
     }

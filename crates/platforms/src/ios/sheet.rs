@@ -160,7 +160,12 @@ impl<'a> Sheet<'a> {
 
     /// The rows that define a thing, or add to it.
     pub fn heads(&self, thing: Thing<'_>) -> Vec<usize> {
-        let own = |(at, row): &(usize, &Row<'_>)| row.head == *at && defines(&row.line) == Some(thing);
+        self.heads_of(|own| own == thing)
+    }
+
+    /// The rows that define one of several things, or add to it.
+    pub fn heads_of(&self, wanted: impl Fn(Thing<'_>) -> bool) -> Vec<usize> {
+        let own = |(at, row): &(usize, &Row<'_>)| row.head == *at && defines(&row.line).is_some_and(&wanted);
         self.rows.iter().enumerate().filter(own).map(|(at, _)| at).collect()
     }
 
@@ -249,10 +254,12 @@ impl<'a> Sheet<'a> {
 
     /// Settings of an interface.
     pub fn on_interface(&self, name: &str, lines: &[String]) -> Option<Edit> {
-        let text: String = lines.iter().map(|line| format!(" {line}\n")).collect();
         let Some(head) = self.interface(name) else {
+            let text: String = lines.iter().map(|line| format!(" {line}\n")).collect();
             return self.append(format!("interface {name}\n{text}!\n"));
         };
+        let indent = self.indent(head);
+        let text: String = lines.iter().map(|line| format!("{indent} {line}\n")).collect();
         let words = ["ip", "ipv6", "zone-member"];
         let near = |at: &usize| words.iter().any(|k| self.rows[*at].line.word(0).eq_ignore_ascii_case(k));
         let row = (head + 1..=self.last(head)).rfind(near).unwrap_or(head);
@@ -316,7 +323,8 @@ impl<'a> Sheet<'a> {
         let Some(style) = at.or(rows.last().copied()) else {
             // A list that is opened and holds nothing.
             let head = *self.heads(Thing::List(family, name)).last()?;
-            let text = list.iter().map(|item| format!(" {item}\n")).collect();
+            let indent = self.indent(head);
+            let text = list.iter().map(|item| format!("{indent} {item}\n")).collect();
             return Some(vec![self.behind(head, text)]);
         };
         let line = &self.rows[style].line;

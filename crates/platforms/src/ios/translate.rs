@@ -92,6 +92,9 @@ pub fn build(compiler: &mut Compiler<'_>, start: &Span) {
     let names = |patterns: Vec<String>| InterfaceMatch { patterns, negate: false };
     // In front of all: the first that is not modelled leaves everything behind it open.
     let mut first = Vec::new();
+    if let Some(span) = &config.balanced {
+        first.push(rule(span, family(Match::default()), Action::Unknown));
+    }
     if let Some(span) = open.first() {
         let either = [outside.clone(), on(config, NatSide::Both)].concat();
         let when = family(Match { input: vec![names(either)], ..Match::default() });

@@ -27,6 +27,8 @@ pub fn facts(sections: &[Section], used: &BTreeSet<String>) -> Vec<Fact> {
         if let Some(what) = what {
             let span = match section.kind.as_str() {
                 "uhttpd" => section.line("listen_http"),
+                // The section holds the community, which is a password.
+                "com2sec" => section.head.clone(),
                 _ => section.span.clone(),
             };
             out.push(Fact { span, what });

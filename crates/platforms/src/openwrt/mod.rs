@@ -31,8 +31,8 @@ use tillgate_ruleset::RuleSet;
 pub fn recognise(text: &str) -> u8 {
     registry::best_line(text, 20_000, |line| {
         let mut words = line.split_whitespace();
-        let word = |w: Option<&str>| w.unwrap_or("").trim_matches(['\'', '"']).to_string();
-        match (words.next().unwrap_or(""), word(words.next()).as_str()) {
+        let (first, second) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+        match (first, second.trim_matches(['\'', '"'])) {
             ("package", "firewall") => 100,
             ("package", "network" | "dhcp" | "system" | "wireless") => 90,
             ("config", "defaults" | "zone" | "forwarding" | "redirect") => 95,
@@ -130,6 +130,7 @@ mod tests {
     fn facts_are_told_where_they_stand() {
         let text = "package firewall\nconfig ipset\n\toption name 'idle'\n\toption match 'ip'\n\tlist entry '10.0.0.1'\nconfig rule\n\toption enabled '0'\nconfig rule\n\toption stop_date '2027-03-31'\n\toption target 'DROP'\npackage uhttpd\nconfig uhttpd 'main'\n\tlist listen_http '0.0.0.0:80'\npackage snmpd\nconfig com2sec public\n\toption community 's3cret'\n";
         let parsed = read(text);
+        assert!(parsed.rules.facts.iter().all(|f| !f.span.text().contains("s3cret")));
         assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
         let found: Vec<(usize, What)> =
             parsed.rules.facts.iter().map(|f| (f.span.position().0, f.what.clone())).collect();
@@ -142,6 +143,31 @@ mod tests {
             (15, What::CleartextManagement("snmp".into())),
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn no_error_shows_what_may_be_a_secret() {
+        for line in ["\toption key s3cret words\n", "\toption key two s3cret\n", "\toption key 's3cret\n"] {
+            let parsed = read(&format!("config wifi-iface\n{line}"));
+            let shown = |d: &Diagnostic| d.span.as_ref().is_some_and(|s| s.text().contains("s3cret"));
+            assert!(!parsed.diagnostics.is_empty(), "{line}");
+            assert!(!parsed.diagnostics.iter().any(shown), "{line}: {:?}", parsed.diagnostics);
+        }
+    }
+
+    #[test]
+    fn sections_of_many_options_are_read_in_one_pass() {
+        let options: String = (0..60_000).map(|n| format!("\toption a{n} 'x'\n")).collect();
+        let begun = std::time::Instant::now();
+        read(&format!("config wifi-iface\n{options}"));
+        assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn a_network_that_only_wireless_serves_has_a_device_all_the_same() {
+        let text = "package network\nconfig interface 'lan'\n\toption device 'br-lan'\n\toption proto 'static'\nconfig interface 'guest'\n\toption proto 'static'\n\toption ipaddr '10.17.30.1/24'\npackage firewall\nconfig zone\n\toption name 'guest'\n\tlist network 'guest'\n\toption input 'ACCEPT'\n";
+        let rules = read(text).rules;
+        assert!(rules.notes.iter().any(|n| n.bears && n.text.id == "openwrt-device"), "{:?}", rules.notes);
     }
 
     #[test]

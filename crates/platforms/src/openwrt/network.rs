@@ -13,6 +13,8 @@ const DEEPEST: usize = 8;
 /// The networks of `/etc/config/network`.
 pub struct Networks<'a> {
     by_name: BTreeMap<&'a str, &'a Section>,
+    /// Names of the radios' interfaces by network; `None` where the driver gives it.
+    radios: BTreeMap<&'a str, Vec<Option<&'a str>>>,
     /// Whether that file was given at all.
     pub given: bool,
 }
@@ -50,7 +52,14 @@ impl<'a> Networks<'a> {
                 by_name.insert(name.as_str(), section);
             }
         }
-        Networks { by_name, given }
+        let mut radios: BTreeMap<&str, Vec<Option<&str>>> = BTreeMap::new();
+        let on = |s: &&Section| s.text("disabled").and_then(values::boolean) != Some(true);
+        for section in sections.iter().filter(|s| s.kind == "wifi-iface").filter(on) {
+            for network in section.words("network") {
+                radios.entry(network).or_default().push(section.text("ifname"));
+            }
+        }
+        Networks { by_name, radios, given }
     }
 
     /// The layer-3 device of a network.
@@ -89,8 +98,11 @@ impl<'a> Networks<'a> {
                 Some(other) => self.follow(other, depth + 1),
                 None => device.split_whitespace().next().map_or(Device::Unknown, |d| Device::Named(d.into())),
             },
-            None if matches!(protocol, "none" | "static" | "dhcp" | "dhcpv6") => Device::Missing,
-            None => Device::Unknown,
+            // Wireless interfaces join by themselves, and so may others while the router runs.
+            None => match self.radios.get(name).map(Vec::as_slice) {
+                Some([Some(radio)]) => Device::Named((*radio).to_string()),
+                _ => Device::Unknown,
+            },
         }
     }
 

@@ -71,12 +71,16 @@ pub struct Section {
     pub name: Option<String>,
     /// From `config` to its last value.
     pub span: Span,
+    /// The line it begins with.
+    pub head: Span,
     settings: Vec<Setting>,
+    /// The place of each among the settings; one without values is none.
+    places: BTreeMap<String, usize>,
 }
 
 impl Section {
     fn get(&self, name: &str) -> Option<&Setting> {
-        self.settings.iter().find(|s| s.name == name)
+        self.settings.get(*self.places.get(name)?).filter(|s| !s.values.is_empty())
     }
 
     /// Whether it says something about this.
@@ -86,7 +90,7 @@ impl Section {
 
     /// The names of its options, in order.
     pub fn options(&self) -> impl Iterator<Item = &str> {
-        self.settings.iter().map(|s| s.name.as_str())
+        self.settings.iter().filter(|s| !s.values.is_empty()).map(|s| s.name.as_str())
     }
 
     /// The first value of an option.
@@ -124,8 +128,9 @@ impl Section {
     }
 
     fn set(&mut self, name: String, values: Vec<Value>, list: bool) {
-        let at = self.settings.iter().position(|s| s.name == name);
-        let Some(known) = at.and_then(|at| self.settings.get_mut(at)) else {
+        let at = self.places.get(&name);
+        let Some(known) = at.and_then(|at| self.settings.get_mut(*at)) else {
+            self.places.insert(name.clone(), self.settings.len());
             self.settings.push(Setting { name, values, list });
             return;
         };
@@ -236,7 +241,8 @@ impl Reader<'_> {
         }
         if let Some(extra) = [&second, &extra].into_iter().flatten().nth(room - 1) {
             // What stands there may be a part of a secret that lacks its quotes.
-            return self.error(lines.file, extra.start, extra.end, Text::new("openwrt-too-much"));
+            let at = first.as_ref().filter(|_| room > 1).unwrap_or(extra);
+            return self.error(lines.file, at.start, at.end, Text::new("openwrt-too-much"));
         }
         let Some(first) = first else { return };
         match (command.text.as_str(), second) {
@@ -255,7 +261,6 @@ impl Reader<'_> {
                     if !values.is_empty() || kind == "option" {
                         section.set(first.text, values, kind == "list");
                     }
-                    section.settings.retain(|s| !s.values.is_empty());
                 }
                 None => self.error(lines.file, start, end, Text::new("openwrt-outside")),
             },
@@ -298,8 +303,8 @@ impl Reader<'_> {
             }
             self.named.insert(key, at);
         }
-        let settings = Vec::new();
-        self.sections.push(Section { package, kind: kind.to_string(), name, span, settings });
+        let (head, settings, places) = (span.clone(), Vec::new(), BTreeMap::new());
+        self.sections.push(Section { package, kind: kind.to_string(), name, span, head, settings, places });
     }
 
     /// A line of `uci show`, after its `=`.

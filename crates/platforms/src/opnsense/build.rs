@@ -5,14 +5,14 @@
 //! the firewall or goes through it.
 
 use super::alias::Aliases;
-use super::draft::{Draft, Place, Seen, leaves};
+use super::draft::{Draft, On, Place, Seen, leaves};
 use super::implied::{self, Settings, Six};
 use super::nat::{self, Cuts};
 use super::network::Network;
 use super::outbound::{self, Entry};
 use super::tree::{Product, Tree};
 use super::user::{self, Reader};
-use super::{facts, sections};
+use super::{blocks, facts, sections, services, tunnels};
 use std::collections::BTreeSet;
 use tillgate_model::{Diagnostic, Family, Protocol, Ranges, Span, State, Text};
 use tillgate_packetset::{Cube, Field};
@@ -58,19 +58,22 @@ pub fn build(tree: &Tree<'_>, diagnostics: &mut Vec<Diagnostic>) -> RuleSet {
     let settings = Settings::of(tree, &start);
     let mut list = implied::before(tree, &settings, &mut reader);
     list.extend(user::rules(tree, &mut reader));
+    let leaving = list.iter().any(|d| d.outward);
+    list.extend(tunnels::behind(tree, &settings, leaving, &mut reader));
     let forwards = nat::forwards(tree, &settings, &mut reader);
     list.extend(forwards.iter().filter_map(|f| f.registered()));
     if settings.six == Six::Blocked {
         // What else is said of IPv6 is as if it were not there.
         list.iter_mut().skip(1).for_each(|d| d.families.retain(|f| *f == Family::V4));
     }
-    let blocks = nat::blocks(tree, &mut reader);
+    let blocks = blocks::blocks(tree, &mut reader);
     let cuts = Cuts::of(&list);
     let entries = outbound::entries(tree, &blocks, &mut reader);
     let mut builder = Builder { rules: &mut rules, aliases: &aliases, settings: &settings, list: &list };
     let (mut first, mut second) = (Vec::new(), Vec::new());
+    services::before_forwards(tree, &mut reader, &mut first);
     forwards.iter().for_each(|f| f.rules(&mut reader, &cuts, &mut first));
-    sections::open_forwards(tree, &mut reader, &mut first);
+    services::behind_forwards(tree, &mut reader, &mut first);
     blocks.iter().for_each(|b| b.rules(&reader, &cuts, &mut second));
     for (name, rules, priority) in [("nat rdr", first, -100), ("nat binat", second, -99)] {
         builder.translating(name, rules, Hook::Prerouting, priority);
@@ -153,25 +156,48 @@ impl Builder<'_, '_> {
 
     /// Rules of a direction in the order in which the first that fits decides.
     fn ordered(
-        &self,
+        &mut self,
         place: Place,
         seen: &Seen,
         accept: &Action,
         keep: impl Fn(&&Draft) -> bool,
     ) -> Vec<Rule> {
         let fits = |d: &&Draft| if place == Place::Out { d.outward } else { d.inward };
-        let quick = self.list.iter().filter(|d| d.quick);
-        let last = self.list.iter().filter(|d| !d.quick).rev();
+        let (list, network) = (self.list, &self.aliases.network);
+        let quick = list.iter().filter(|d| d.quick);
+        let last = list.iter().filter(|d| !d.quick).rev();
         let mut out = Vec::new();
+        // Rules in a row that name the same many devices, without them.
+        let mut shared: Option<(&Draft, Vec<Rule>)> = None;
         for draft in quick.chain(last).filter(fits).filter(&keep) {
             let action = if draft.pass { accept } else { &Action::Drop };
-            let rules = draft.rules(place, &self.aliases.network, seen, action);
+            let apart = place == Place::In && draft.on.is_large();
+            if let Some((first, _)) = &shared
+                && (!apart || first.on != draft.on)
+            {
+                out.extend(shared.take().map(|(first, rules)| self.with_devices(first, rules)));
+            }
+            let rules = match apart {
+                true => Draft { on: On::Any, ..draft.clone() }.rules(place, network, seen, action),
+                false => draft.rules(place, network, seen, action),
+            };
             if rules.is_empty() && place == Place::In {
                 out.extend(self.nowhere(draft));
             }
-            out.extend(rules);
+            match apart {
+                true => shared.get_or_insert((draft, Vec::new())).1.extend(rules),
+                false => out.extend(rules),
+            }
         }
+        out.extend(shared.map(|(first, rules)| self.with_devices(first, rules)));
         out
+    }
+
+    /// Asks for the devices of a draft once, before rules that all name them.
+    fn with_devices(&mut self, draft: &Draft, rules: Vec<Rule>) -> Rule {
+        let chain = self.chain("filter in, group", rules);
+        let when = Match { input: draft.on.condition().into_iter().collect(), ..Match::default() };
+        Rule { span: draft.span.clone(), when, action: Action::Jump(chain), log: false }
     }
 
     /// A line that takes no packet anywhere still stands among the rules.

@@ -3,9 +3,13 @@
 use super::addresses::{Piece, Ports, Side};
 use super::network::Network;
 use super::words;
+use std::rc::Rc;
 use tillgate_model::{Family, Ranges, Span, Text};
 use tillgate_packetset::{Cube, Field};
 use tillgate_ruleset::{Action, InterfaceMatch, Match, NameSet, Part, Rule, Special, Term};
+
+/// Devices of a rule beyond this are asked for once, before a chain of all the rules that name them.
+const MANY: usize = 32;
 
 /// A point on the way of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +29,33 @@ pub enum On {
     /// All.
     Any,
     /// These devices.
-    These(Vec<String>),
+    These(Rc<[String]>),
     /// All but these.
-    Not(Vec<String>),
+    Not(Rc<[String]>),
     /// Nobody knows: the file does not say which devices its interfaces are.
     Unknown,
+}
+
+impl On {
+    /// One device.
+    pub fn one(device: &str) -> Self {
+        On::These(Rc::from([device.to_string()]))
+    }
+
+    /// As a condition on a device, where there is one.
+    pub fn condition(&self) -> Option<InterfaceMatch> {
+        let (list, negate) = match self {
+            On::Any | On::Unknown => return None,
+            On::These(list) => (list, false),
+            On::Not(list) => (list, true),
+        };
+        Some(InterfaceMatch { patterns: list.to_vec(), negate })
+    }
+
+    /// Whether it names too many devices to repeat them in every rule.
+    pub fn is_large(&self) -> bool {
+        matches!(self, On::These(list) | On::Not(list) if list.len() > MANY)
+    }
 }
 
 /// Which TCP packets without a connection a rule takes.
@@ -127,7 +153,7 @@ impl Draft {
     }
 
     pub fn on(mut self, device: &str) -> Self {
-        self.on = On::These(vec![device.to_string()]);
+        self.on = On::one(device);
         self
     }
 
@@ -222,15 +248,10 @@ impl Draft {
 
     fn condition(&self, place: Place, kind: Kind, cubes: Vec<Cube>) -> Match {
         let mut when = Match { doubts: self.doubts.clone(), ..Match::default() };
-        let condition = match &self.on {
-            On::Any => None,
-            On::These(list) => Some(InterfaceMatch { patterns: list.clone(), negate: false }),
-            On::Not(list) => Some(InterfaceMatch { patterns: list.clone(), negate: true }),
-            On::Unknown => {
-                when.doubts.push(Text::new("not-modelled-match").arg("what", "interface"));
-                None
-            }
-        };
+        let condition = self.on.condition();
+        if self.on == On::Unknown {
+            when.doubts.push(Text::new("not-modelled-match").arg("what", "interface"));
+        }
         match place {
             Place::Out => when.output.extend(condition),
             _ => when.input.extend(condition),

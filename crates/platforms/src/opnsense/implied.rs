@@ -14,7 +14,7 @@ pub struct Settings {
     /// The line that says whether default denials are logged, or the start.
     pub default_place: Span,
     pub log_default: bool,
-    log_pass: bool,
+    pub log_pass: bool,
     pub six: Six,
 }
 
@@ -91,12 +91,7 @@ pub fn before(tree: &Tree<'_>, settings: &Settings, reader: &mut Reader<'_, '_>)
             out.push(Draft { outward: pfsense, ..draft.protocol("tcp/udp") });
         }
     }
-    for vip in tree.all("virtualip/vip").iter().filter(|v| v.get("mode") == Some("carp")).take(1) {
-        for (family, group) in [(Family::V4, "224.0.0.18"), (Family::V6, "ff02::12")] {
-            out.push(pass(&vip.span()).family(family).protocol("carp").to(side(&[group])));
-        }
-    }
-    tunnels(tree, &pass, reader, &mut out);
+    failover(tree, &block, &pass, reader, &mut out);
     dhcp_clients(reader, &pass, &mut out);
     foreign_sources(tree, pfsense, reader, &mut out);
     dhcp_servers(tree, &pass, reader, &mut out);
@@ -111,6 +106,41 @@ pub fn before(tree: &Tree<'_>, settings: &Settings, reader: &mut Reader<'_, '_>)
         }
     }
     out
+}
+
+/// What firewalls that stand in for one another say to each other (CARP).
+fn failover(
+    tree: &Tree<'_>,
+    block: &impl Fn(&Span) -> Draft,
+    pass: &impl Fn(&Span) -> Draft,
+    reader: &mut Reader<'_, '_>,
+    out: &mut Vec<Draft>,
+) {
+    let all = tree.all("virtualip/vip");
+    // The address has a password: it is shown by its first tag alone.
+    let shared = all.iter().find(|v| v.get("mode") == Some("carp")).map(El::head);
+    if tree.product == Product::OPNsense {
+        for (family, group) in [(Family::V4, "224.0.0.18"), (Family::V6, "ff02::12")] {
+            let place = shared.iter();
+            out.extend(place.map(|at| pass(at).family(family).protocol("carp").to(side(&[group]))));
+        }
+        return;
+    }
+    let synchronised = tree.all("hasync").into_iter().find(|h| h.children().next().is_some());
+    let place = all.first().copied().or(synchronised).map(|e| e.head());
+    let (at, sure) = match (shared, place) {
+        (Some(at), _) => (at, true),
+        (None, Some(at)) => (at, false),
+        (None, None) => return,
+    };
+    for draft in [block(&at).from(Side::of(Set::myself())), Draft { outward: true, ..pass(&at) }] {
+        let draft = draft.protocol("carp");
+        out.push(if sure { draft } else { draft.doubt("carp") });
+    }
+    if !sure {
+        // Releases before 2.7 make the rules for any further address, or for synchronisation alone.
+        reader.note(&at, Text::new("not-modelled-match").arg("what", "carp"), true);
+    }
 }
 
 /// Control messages that IPv6 cannot do without (RFC 4890).
@@ -130,45 +160,6 @@ fn control_messages(pfsense: bool, pass: &Draft) -> Vec<Draft> {
         out.push(message(near).from(side(&[from])).to(side(to)));
     }
     out
-}
-
-/// Peers of tunnels: key exchange and what is encapsulated.
-fn tunnels(
-    tree: &Tree<'_>,
-    pass: &impl Fn(&Span) -> Draft,
-    reader: &mut Reader<'_, '_>,
-    out: &mut Vec<Draft>,
-) {
-    if tree.one("system/disablevpnrules").is_some_and(|e| e.text() != "0") {
-        return;
-    }
-    let phases = tree.all("ipsec/phase1").into_iter().filter(|p| !p.on("disabled"));
-    let old = phases.map(|p| (p, p.get("interface"), p.get("remote-gateway").unwrap_or("")));
-    let connections = tree.all("OPNsense/Swanctl/Connections/Connection");
-    let new = connections.into_iter().filter(|c| c.get("enabled") == Some("1"));
-    let new = new.map(|c| (c, None, c.get("remote_addrs").unwrap_or("")));
-    for (element, interface, peers) in old.chain(new) {
-        let mut set = Gathering::default();
-        let fixed = peers.split(',').all(|p| !p.is_empty() && p != "0.0.0.0" && set.item(p.trim(), false));
-        let mut base = pass(&element.head());
-        match fixed {
-            true => base.source = Side::of(set.done()),
-            false => {
-                reader.note(
-                    &element.head(),
-                    Text::new("not-modelled-match").arg("what", "remote-gateway"),
-                    true,
-                );
-                base = base.doubt("remote-gateway");
-            }
-        }
-        if let Some(device) = interface.and_then(|i| reader.aliases.network.interfaces.get(i)) {
-            base = base.on(&device.device.clone());
-        }
-        out.push(base.clone().protocol("udp").port(500));
-        out.push(base.clone().protocol("udp").port(4500));
-        out.push(base.protocol("esp"));
-    }
 }
 
 /// Answers of the servers that give the firewall its own addresses.

@@ -4,6 +4,7 @@
 
 mod addresses;
 mod alias;
+mod blocks;
 mod build;
 mod draft;
 mod edit;
@@ -19,7 +20,9 @@ mod outbound;
 mod place;
 mod render;
 mod sections;
+mod services;
 mod tree;
+mod tunnels;
 mod user;
 mod words;
 mod write;
@@ -71,4 +74,49 @@ pub fn parse(input: &Input<'_>) -> Parsed {
     rules.finish();
     Diagnostic::sort(&mut diagnostics);
     Parsed { rules, diagnostics }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tillgate_model::SourceFile;
+
+    fn read(text: &str) -> Parsed {
+        parse(&Input::one(&SourceFile::new("config.xml", text)))
+    }
+
+    #[test]
+    fn passwords_beside_what_makes_rules_are_not_shown() {
+        let text = "<pfsense><interfaces><lan><enable/><if>igb1</if></lan></interfaces><virtualip><vip><mode>carp</mode><interface>lan</interface><password>s3cret</password></vip></virtualip><ipsec><phase1><interface>lan</interface><remote-gateway>peer.example</remote-gateway><pre-shared-key>s3cret</pre-shared-key></phase1></ipsec><installedpackages><squid><config><transparent_proxy>on</transparent_proxy><password>s3cret</password></config></squid></installedpackages><filter/></pfsense>";
+        let parsed = read(text);
+        assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
+        let rules = parsed.rules.chains.iter().flat_map(|c| &c.rules).map(|r| &r.span);
+        let notes = parsed.rules.notes.iter().map(|n| &n.span);
+        let facts = parsed.rules.facts.iter().map(|f| &f.span);
+        for span in rules.chain(notes).chain(facts) {
+            assert!(!span.text().contains("s3cret"), "{}", span.one_line());
+        }
+    }
+
+    #[test]
+    fn sections_that_nobody_has_looked_at_bear() {
+        let parsed = read("<opnsense><mystery><x>1</x></mystery><OPNsense><Puzzle/></OPNsense></opnsense>");
+        let open: Vec<&str> = parsed.rules.notes.iter().filter(|n| n.bears).map(|n| n.span.text()).collect();
+        assert!(open.contains(&"<mystery>") && open.contains(&"<Puzzle/>"), "{open:?}");
+    }
+
+    #[test]
+    fn devices_of_large_groups_are_not_repeated_in_every_rule() {
+        let interfaces: String =
+            (0..100).map(|n| format!("<opt{n}><enable>1</enable><if>v{n}</if></opt{n}>")).collect();
+        let members: String = (0..100).map(|n| format!("opt{n} ")).collect();
+        let rules = "<rule><type>pass</type><interface>G</interface><protocol>tcp</protocol></rule>";
+        let text = format!(
+            "<opnsense><interfaces>{interfaces}</interfaces><ifgroups><ifgroupentry><ifname>G</ifname><members>{members}</members></ifgroupentry></ifgroups><filter>{}</filter></opnsense>",
+            rules.repeat(50)
+        );
+        let rules = read(&text).rules;
+        let all = rules.chains.iter().flat_map(|c| &c.rules).flat_map(|r| &r.when.input);
+        assert!(all.map(|m| m.patterns.len()).sum::<usize>() < 500);
+    }
 }

@@ -1,4 +1,4 @@
-//! Translation of destinations: port forwards, one-to-one, prefix translation.
+//! Translation of destinations: port forwards.
 
 use super::addresses::{Ports, Set, Side};
 use super::draft::{Draft, On, Place, Seen};
@@ -25,6 +25,8 @@ pub struct Forward {
     target: Rc<Set>,
     /// First port of the target.
     port: Option<u128>,
+    /// Whether that is not all that is to be known of it.
+    port_open: bool,
     /// Known by this where its packets skip the filter.
     tag: u16,
     /// Interfaces inside on which it acts too, and whether what happens there is known.
@@ -33,23 +35,11 @@ pub struct Forward {
     registers: bool,
 }
 
-/// A translation of a whole address or block, in both directions.
-pub struct Block {
-    pub draft: Draft,
-    pub family: Family,
-    /// First and last address, outside and inside.
-    pub outer: (u128, u128),
-    pub inner: (u128, u128),
-    pub exempts: bool,
-    /// Only packets that leave.
-    pub outward_only: bool,
-}
-
 /// Values at which rules begin or end to say something else.
 #[derive(Default)]
 pub struct Cuts {
     ports: Vec<u128>,
-    addresses: [Vec<u128>; 2],
+    pub addresses: [Vec<u128>; 2],
     /// Pieces made so far.
     made: Cell<usize>,
 }
@@ -80,7 +70,7 @@ impl Cuts {
     }
 
     /// A range in pieces inside which no rule makes a difference.
-    fn pieces(&self, (lo, hi): (u128, u128), cuts: &[u128]) -> Vec<(u128, u128)> {
+    pub fn pieces(&self, (lo, hi): (u128, u128), cuts: &[u128]) -> Vec<(u128, u128)> {
         let from = cuts.partition_point(|c| *c <= lo);
         let to = cuts.partition_point(|c| *c <= hi);
         let inner = cuts.get(from..to).unwrap_or(&[]);
@@ -96,7 +86,7 @@ impl Cuts {
 }
 
 /// The one range of a set in a family.
-fn only(set: &Set, family: Family) -> Option<(u128, u128)> {
+pub fn only(set: &Set, family: Family) -> Option<(u128, u128)> {
     let at = family as usize;
     match set.certain[at].as_slice() {
         [one] if set.maybe[at].is_empty() && set.names.is_empty() => Some(*one),
@@ -120,6 +110,7 @@ pub fn forwards<'d>(tree: &Tree<'d>, settings: &Settings, reader: &mut Reader<'d
             exempts: true,
             target,
             port: None,
+            port_open: false,
             tag: 1,
             reflected: None,
             registers: false,
@@ -191,11 +182,10 @@ impl<'d> Reader<'d, '_> {
         };
         let local = rule.get("local-port").filter(|_| words::has_ports(&draft.protocol));
         let outer = rule.child("destination").and_then(|d| d.get("port"));
-        let port = match local {
-            // The same alias outside and inside keeps each port.
-            Some(word) if outer != Some(word) => self.aliases.ports(word).and_then(|p| p.certain.first()),
-            _ => None,
-        };
+        // The same alias outside and inside keeps each port.
+        let inner = self.ports(rule, local.filter(|word| outer != Some(*word)))?;
+        let port_open = inner.as_ref().is_some_and(|p| p.maybe);
+        let port = inner.and_then(|p| p.certain.first());
         let pass = match self.product {
             Product::PfSense => rule.get("associated-rule-id") == Some("pass"),
             Product::OPNsense => {
@@ -206,7 +196,7 @@ impl<'d> Reader<'d, '_> {
         let tag = if pass && !exempts { 2 } else { 1 };
         let reflected = if exempts { None } else { self.reflection(tree, rule, &draft.on) };
         let registers = self.product == Product::OPNsense && rule.get("pass") == Some("rule");
-        Ok(Forward { draft, exempts, target, port, tag, reflected, registers })
+        Ok(Forward { draft, exempts, target, port, port_open, tag, reflected, registers })
     }
 
     /// Where a forward acts inside as well.
@@ -250,10 +240,12 @@ impl Forward {
         }
         let mut draft = self.draft.clone();
         draft.destination = Side { set: Rc::clone(&self.target), negate: false };
-        if let (Some(first), Some(ports)) = (self.port, &self.draft.destination_ports) {
+        if self.port_open {
+            draft.destination_ports = Some(Ports { certain: Ranges::empty(), maybe: true });
+        } else if let (Some(first), Some(ports)) = (self.port, &self.draft.destination_ports) {
             let (lo, hi) = ports.certain.as_slice().first().copied().unwrap_or((0, 0));
             draft.destination_ports =
-                Some(Ports { certain: Ranges::span(first, first + (hi - lo)), maybe: false });
+                Some(Ports { certain: Ranges::span(first, first + (hi - lo)), maybe: ports.maybe });
         } else if let Some(first) = self.port {
             draft.destination_ports = Some(Ports { certain: Ranges::single(first), maybe: false });
         }
@@ -264,7 +256,7 @@ impl Forward {
     pub fn rules(&self, reader: &mut Reader<'_, '_>, cuts: &Cuts, out: &mut Vec<Rule>) {
         let mut places = vec![(self.draft.on.clone(), true)];
         if let Some((devices, known)) = &self.reflected {
-            places.push((On::These(devices.clone()), *known));
+            places.push((On::These(Rc::from(devices.as_slice())), *known));
         }
         for (on, known) in places {
             for family in self.draft.families.clone() {
@@ -323,6 +315,10 @@ impl Forward {
                 tag: self.tag,
             })
         };
+        if self.port_open {
+            out.push(self.rule(when, Action::Unknown));
+            return;
+        }
         let (Some(first), Some(ports)) = (self.port, self.draft.destination_ports.as_ref()) else {
             out.push(self.rule(when, to(self.port.map(|p| (p, p)))));
             return;
@@ -338,98 +334,9 @@ impl Forward {
                 out.push(self.rule(one, to((first != lo).then_some((a, b)))));
             }
         }
-    }
-}
-
-/// One-to-one and prefix translations in order.
-pub fn blocks<'d>(tree: &Tree<'d>, reader: &mut Reader<'d, '_>) -> Vec<Block> {
-    let mut out = Vec::new();
-    for rule in tree.all("nat/onetoone").into_iter().filter(|r| !r.on("disabled")) {
-        let word = |side: &str| {
-            let side = rule.child(side);
-            let word = side.and_then(|s| s.get("network").or(s.get("address"))).unwrap_or("any");
-            (word, side.is_some_and(|s| s.there("not")))
-        };
-        let (inner, remote) = (word("source"), word("destination"));
-        out.extend(reader.block(rule, inner.0, remote, rule.get("external"), rule.on("nobinat")));
-    }
-    let new = |path: &str| {
-        let mut list: Vec<El<'_>> =
-            tree.all(path).into_iter().filter(|r| r.get("enabled") != Some("0")).collect();
-        list.sort_by_key(|r| r.get("sequence").and_then(|s| s.parse::<i64>().ok()).unwrap_or(0));
-        list
-    };
-    for rule in new("OPNsense/Firewall/Filter/onetoone/rule") {
-        let remote = (rule.get("destination_net").unwrap_or("any"), rule.on("destination_not"));
-        out.extend(reader.block(
-            rule,
-            rule.get("source_net").unwrap_or(""),
-            remote,
-            rule.get("external"),
-            false,
-        ));
-    }
-    for rule in tree.all("nat/npt").into_iter().filter(|r| !r.on("disabled")) {
-        let word = |side: &str| rule.child(side).and_then(|s| s.get("address"));
-        let inner = word("source").unwrap_or("");
-        out.extend(reader.block(rule, inner, ("any", false), word("destination"), false));
-    }
-    for rule in new("OPNsense/Firewall/Filter/npt/rule") {
-        let inner = rule.get("source_net").unwrap_or("");
-        out.extend(reader.block(rule, inner, ("any", false), rule.get("destination_net"), false));
-    }
-    out
-}
-
-impl<'d> Reader<'d, '_> {
-    fn block(
-        &mut self,
-        rule: El<'d>,
-        inner: &str,
-        remote: (&str, bool),
-        external: Option<&str>,
-        exempts: bool,
-    ) -> Option<Block> {
-        let mut draft = Draft::new(&rule.span(), true);
-        draft.on = self.interfaces(rule, rule.get("interface").unwrap_or(""), false, true).ok()?;
-        let remote = self.side(rule, remote.0, remote.1, &draft.families).ok()?;
-        let sets = self.operand(inner, false).zip(external.and_then(|e| self.operand(e, false)));
-        let found = sets.and_then(|(inner, outer)| {
-            let fits = |f: &Family| only(&inner, *f).zip(only(&outer, *f)).map(|(i, o)| (*f, i, o));
-            Family::BOTH.iter().find_map(fits)
-        });
-        let Some((family, inner, outer)) = found else {
-            let text = Text::new("not-modelled-statement").arg("what", rule.name());
-            self.note(&rule.span(), text, true);
-            return None;
-        };
-        let span = inner.1 - inner.0;
-        // The block outside has the mask of the one inside.
-        let first = if span == u128::MAX { 0 } else { outer.0 - outer.0 % (span + 1) };
-        draft.families = vec![family];
-        draft.source = remote;
-        let outward_only = rule.get("type") == Some("nat");
-        let outer = (first, first.saturating_add(span));
-        Some(Block { draft, family, outer, inner, exempts, outward_only })
-    }
-}
-
-impl Block {
-    /// Its rules before routing.
-    pub fn rules(&self, reader: &Reader<'_, '_>, cuts: &Cuts, out: &mut Vec<Rule>) {
-        if self.outward_only {
-            return;
-        }
-        let family = self.family;
-        for (lo, hi) in cuts.pieces(self.inner, &cuts.addresses[family as usize]) {
-            let (from, to) = (lo - self.inner.0 + self.outer.0, hi - self.inner.0 + self.outer.0);
-            let draft = self.draft.clone().to(Side::of(Set::of(family, Ranges::span(from, to))));
-            for when in draft.matches(Place::Translating, &reader.aliases.network, &Seen::Own) {
-                let target =
-                    Translation::Destination { addresses: Some((family, lo, hi)), ports: None, tag: 1 };
-                let action = if self.exempts { Action::Accept } else { Action::Translate(target) };
-                out.push(Rule { span: self.draft.span.clone(), when, action, log: false });
-            }
+        if ports.maybe {
+            // Which further ports it takes is not known, nor where they lead.
+            out.push(self.rule(when, Action::Unknown));
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Interfaces, groups and addresses of the firewall, as the rest of the file names them.
 
 use super::tree::{El, Product, Tree};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::rc::Rc;
 use tillgate_model::{Family, Ranges, address_bits};
 
 /// An interface in use.
@@ -22,6 +23,8 @@ pub struct Interface<'d> {
 /// A group of interfaces.
 pub struct Group {
     pub members: Vec<String>,
+    /// Their devices, sorted.
+    devices: Rc<[String]>,
     /// Its place among the groups.
     pub order: i64,
 }
@@ -118,11 +121,15 @@ impl<'d> Network<'d> {
             let Some(name) = element.get("ifname") else { continue };
             let members = element.get("members").unwrap_or("");
             let members = members.split([',', ' ', '\n']).filter(|m| !m.is_empty()).map(str::to_string);
+            let members: Vec<String> = members.collect();
+            let used = members.iter().filter_map(|m| interfaces.get(m)).map(|i: &Interface<'_>| &i.device);
+            let devices: BTreeSet<&String> = used.collect();
+            let devices = devices.into_iter().cloned().collect();
             let order = match tree.product {
                 Product::OPNsense => element.get("sequence").and_then(|s| s.parse().ok()).unwrap_or(0),
                 Product::PfSense => at as i64,
             };
-            groups.insert(name.to_string(), Group { members: members.collect(), order });
+            groups.insert(name.to_string(), Group { members, devices, order });
         }
         let own = [Ranges::empty(), Ranges::empty()];
         let mut out = Network { product: tree.product, interfaces, groups, known: !sections.is_empty(), own };
@@ -164,20 +171,12 @@ impl<'d> Network<'d> {
     }
 
     /// The devices behind a key; `None` when there are none, so that no rule can name it.
-    pub fn devices(&self, key: &str) -> Option<Vec<String>> {
+    pub fn devices(&self, key: &str) -> Option<Rc<[String]>> {
         if let Some(interface) = self.interfaces.get(key) {
-            return Some(vec![interface.device.clone()]);
+            return Some(Rc::from([interface.device.clone()]));
         }
         if let Some(group) = self.groups.get(key) {
-            let mut out: Vec<String> = group
-                .members
-                .iter()
-                .filter_map(|m| self.interfaces.get(m))
-                .map(|i| i.device.clone())
-                .collect();
-            out.sort();
-            out.dedup();
-            return (!out.is_empty()).then_some(out);
+            return (!group.devices.is_empty()).then(|| Rc::clone(&group.devices));
         }
         let service = SERVICE_GROUPS.iter().find(|(name, _)| *name == key)?;
         Some(service.1.iter().map(|p| p.to_string()).collect())

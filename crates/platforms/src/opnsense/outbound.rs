@@ -1,8 +1,8 @@
 //! Translation of sources on the way out, and the rules out, which see what became of them.
 
 use super::addresses::{Set, Side};
+use super::blocks::Block;
 use super::draft::{Draft, On, Place, Seen};
-use super::nat::Block;
 use super::tree::{El, Product, Tree};
 use super::user::Reader;
 use super::words;
@@ -45,10 +45,14 @@ pub fn entries<'d>(tree: &Tree<'d>, blocks: &[Block], reader: &mut Reader<'d, '_
     for block in blocks {
         let mut draft = block.draft.clone();
         draft.destination = draft.source.clone();
-        draft.source = Side::of(Set::of(block.family, Ranges::span(block.inner.0, block.inner.1)));
-        let mut target = [Ranges::empty(), Ranges::empty()];
-        target[block.family as usize] = Ranges::span(block.outer.0, block.outer.1);
-        let seen = if block.exempts { Seen::Own } else { Seen::These(target) };
+        draft.source = Side::any();
+        let mut seen = Seen::Unknown;
+        if let Some(ends) = block.ends {
+            draft.source = Side::of(Set::of(ends.family, Ranges::span(ends.inner.0, ends.inner.1)));
+            let mut target = [Ranges::empty(), Ranges::empty()];
+            target[ends.family as usize] = Ranges::span(ends.outer.0, ends.outer.1);
+            seen = if block.exempts { Seen::Own } else { Seen::These(target) };
+        }
         out.push(entry(&draft, seen, reader));
     }
     let mut new: Vec<El<'_>> = tree.all("OPNsense/Firewall/Filter/snatrules/rule");
@@ -160,7 +164,7 @@ impl<'d> Reader<'d, '_> {
                 continue;
             }
             let mut draft = Draft::new(place, true).family(Family::V4).from(sources.clone());
-            draft.on = On::These(vec![interface.device.clone()]);
+            draft.on = On::one(&interface.device);
             out.push(entry(&draft, self.seen_on(key), self));
         }
         out

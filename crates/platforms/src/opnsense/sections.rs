@@ -1,11 +1,9 @@
-//! Which sections bear on packets, and what stands in the way of knowing what they do.
+//! Which sections bear on packets; those that nobody has looked at are said.
 
 use super::build::remark;
 use super::tree::{El, Product, Tree};
-use super::user::Reader;
 use std::collections::BTreeSet;
-use tillgate_model::Text;
-use tillgate_ruleset::{Action, InterfaceMatch, Match, Note, Rule};
+use tillgate_ruleset::Note;
 
 /// Sections that are read, and those without bearing on what passes: `docs/reference/platforms/opnsense.md`, Exempt.
 #[rustfmt::skip]
@@ -27,10 +25,21 @@ const SERVICES: &[&str] = &[
     "HAProxy", "Hostdiscovery", "IDS", "IPsec", "Interfaces", "Kea", "Lagg", "Monit", "Ndproxy", "Netflow", "Netsnmp",
     "Nginx", "NodeExporter", "OpenVPN", "OpenVPNExport", "Postfix", "QemuGuestAgent", "Swanctl", "Syslog", "System",
     "Telegraf", "TrafficShaper", "Trust", "Unbound", "UDPBroadcastRelay", "Wazuh", "WireGuard", "ZabbixAgent", "acmeclient",
-    "bind", "captiveportal", "chrony", "cron", "crowdsec", "ddclient", "dnscryptproxy", "freeradius", "ftpproxy",
+    "bind", "caddy", "captiveportal", "chrony", "cron", "crowdsec", "ddclient", "dnscryptproxy", "freeradius", "ftpproxy",
     "hostwatch", "iperf", "mdnsrepeater", "monit", "munin", "ndproxy", "netdata", "netsnmp", "ntopng", "opendns",
     "postfix", "proxy", "quagga", "radsecproxy", "radvd", "redis", "relayd", "rspamd", "siproxd", "smart", "stunnel",
     "tailscale", "tftp", "tinc", "trust", "unboundplus", "upnp", "wireguard", "wol", "zabbixagent", "zerotier",
+];
+
+/// Packages of pfSense by how the names of their settings begin, likewise; those that make rules are in `services`.
+#[rustfmt::skip]
+const PACKAGES: &[&str] = &[
+    "acme", "apcupsd", "arping", "arpwatch", "avahi", "backup", "bandwidthd", "bind", "cron", "darkstat",
+    "dnsblcron", "filer", "freeradius", "frr", "haproxy", "iftop", "iperf", "lldpd", "mailreport", "mcast",
+    "menu", "miniupnpd", "netsnmpd", "netsnmptrapd", "nmap", "notes", "nrpe", "ntopng", "nut", "openbgpd",
+    "openvpn", "package", "pfblockerng", "pimd", "quagga", "servicewatchdog", "service", "shellcmd", "snort", "softflowd",
+    "squid", "status", "stunnel", "sudo", "suricata", "syslogng", "systempatches", "tab", "telegraf", "tftpd", "tinc",
+    "vnstat", "wireguard", "zabbix", "zeek",
 ];
 
 /// Sections that nobody has looked at, so that they are said.
@@ -39,12 +48,18 @@ pub fn unread(tree: &Tree<'_>) -> Vec<Note> {
     let whole = |root: &&El<'_>| matches!(root.name(), "opnsense" | "pfsense");
     for section in tree.roots.iter().filter(whole).flat_map(El::children) {
         if !KNOWN.contains(&section.name()) && told.insert(section.name()) {
-            out.push(remark(section.head(), section.name()));
+            out.push(unseen(&section));
+        }
+    }
+    for section in tree.all("installedpackages").iter().flat_map(El::children) {
+        let known = PACKAGES.iter().any(|start| section.name().starts_with(start));
+        if !known && told.insert(section.name()) {
+            out.push(unseen(&section));
         }
     }
     for section in tree.all("OPNsense").iter().flat_map(El::children) {
         if !SERVICES.contains(&section.name()) && told.insert(section.name()) {
-            out.push(remark(section.head(), section.name()));
+            out.push(unseen(&section));
         }
     }
     let bypass = |s: &El<'_>| s.on("bypassstaticroutes");
@@ -55,24 +70,9 @@ pub fn unread(tree: &Tree<'_>) -> Vec<Note> {
     out
 }
 
-/// Devices inside may ask the firewall for port forwards.
-pub fn open_forwards(tree: &Tree<'_>, reader: &mut Reader<'_, '_>, out: &mut Vec<Rule>) {
-    let settings =
-        tree.all("installedpackages/miniupnpd/config").into_iter().chain(tree.all("OPNsense/upnp"));
-    let Some(service) = settings.into_iter().find(|s| matches!(s.get("enable"), Some("on" | "1" | "yes")))
-    else {
-        return;
-    };
-    let head = service.head();
-    let text = Text::new("not-modelled-statement").arg("what", "miniupnpd");
-    reader.note(&head, text.clone(), true);
-    let uplinks = reader.aliases.network.interfaces.values().filter(|i| i.uplink[0]);
-    let patterns: Vec<String> = uplinks.map(|i| i.device.clone()).collect();
-    let mut when = Match { doubts: vec![text], ..Match::default() };
-    if !patterns.is_empty() {
-        when.input.push(InterfaceMatch { patterns, negate: false });
-    }
-    out.push(Rule { span: head, when, action: Action::Unknown, log: false });
+/// A service may open or redirect what no rule shows.
+fn unseen(section: &El<'_>) -> Note {
+    Note { bears: true, ..remark(section.head(), section.name()) }
 }
 
 /// Whether the console of the firewall, or its measurements, can be read on the way.

@@ -204,7 +204,8 @@ impl<'d> El<'d> {
     }
 
     pub fn child(&self, name: &str) -> Option<El<'d>> {
-        self.children().find(|e| e.name() == name)
+        let node = self.node.children().find(|n| n.is_element() && n.tag_name().name() == name)?;
+        Some(El { node, ..*self })
     }
 
     /// Its own text, without white space around it.

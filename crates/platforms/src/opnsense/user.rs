@@ -5,8 +5,9 @@ use super::alias::Aliases;
 use super::draft::{Draft, Flags, On};
 use super::tree::{El, Product, Tree};
 use super::words;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::LazyLock;
 use tillgate_model::{Diagnostic, Family, Ranges, Span, Text};
 use tillgate_ruleset::Note;
 
@@ -32,6 +33,19 @@ const KNOWN: &[&str] = &[
     "description", "label", "prio_group", "sort_order", "vlanprioset", "source-track", "sloppy",
     "max-pkt-rate-seconds", "username", "l7container", "isAutomatic",
 ];
+
+/// What an element of a rule is to the reader.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Read,
+    Open,
+    Limit,
+}
+
+static WORDS: LazyLock<BTreeMap<&str, Word>> = LazyLock::new(|| {
+    let lists = [(KNOWN, Word::Read), (OPEN, Word::Open), (LIMITS, Word::Limit)];
+    lists.into_iter().flat_map(|(list, kind)| list.iter().map(move |word| (*word, kind))).collect()
+});
 
 /// Sections, in the order in which they are asked.
 const FLOATING: i64 = 200_000;
@@ -190,25 +204,27 @@ impl<'d> Reader<'d, '_> {
         if !self.aliases.network.known {
             return Ok(On::Unknown);
         }
-        let mut devices = Vec::new();
+        let mut found: Vec<Rc<[String]>> = Vec::new();
         for word in &list {
             self.aliases.refer(word);
             match self.aliases.network.devices(word) {
-                Some(found) => devices.extend(found),
+                Some(devices) => found.push(devices),
                 None => {
                     self.absent(rule, word);
                 }
             }
         }
-        devices.sort();
-        devices.dedup();
-        match (devices.is_empty(), inverted) {
-            (true, _) => Err(Absent),
+        let devices = match found.as_slice() {
+            [] => return Err(Absent),
             // Each is inverted by itself: what is not on the one is on another.
-            (false, true) if list.len() > 1 => Ok(On::Any),
-            (false, true) => Ok(On::Not(devices)),
-            (false, false) => Ok(On::These(devices)),
-        }
+            _ if inverted && list.len() > 1 => return Ok(On::Any),
+            [one] => Rc::clone(one),
+            several => {
+                let all: BTreeSet<&String> = several.iter().flat_map(|list| list.iter()).collect();
+                all.into_iter().cloned().collect()
+            }
+        };
+        Ok(if inverted { On::Not(devices) } else { On::These(devices) })
     }
 
     /// What both kinds of rules say in the same words.
@@ -257,9 +273,12 @@ impl<'d> Reader<'d, '_> {
 
     /// Conditions that are not modelled.
     fn reservations(&mut self, draft: &mut Draft, rule: El<'d>) {
-        let limits = LIMITS.iter().filter(|_| draft.pass);
-        let mut open: Vec<&str> =
-            OPEN.iter().chain(limits).copied().filter(|key| rule.get(key).is_some()).collect();
+        let says = |e: &El<'d>| match WORDS.get(e.name()) {
+            Some(Word::Read) => false,
+            Some(Word::Limit) if !draft.pass => false,
+            _ => !e.text().is_empty(),
+        };
+        let mut open: Vec<&str> = rule.children().filter(says).map(|e| e.name()).collect();
         if let Some(name) = rule.get("sched") {
             self.aliases.refer(name);
             if self.schedules.contains(name) {
@@ -269,11 +288,6 @@ impl<'d> Reader<'d, '_> {
         if self.skip_down && draft.pass && rule.get("gateway").is_some_and(|g| g != "default") {
             open.push("gateway");
         }
-        let unread = |e: &El<'d>| {
-            let known = [KNOWN, OPEN, LIMITS].iter().any(|list| list.contains(&e.name()));
-            !known && !e.text().is_empty()
-        };
-        open.extend(rule.children().filter(unread).map(|e| e.name()));
         for what in open {
             let text = Text::new("not-modelled-match").arg("what", what);
             self.note(&draft.span, text.clone(), true);

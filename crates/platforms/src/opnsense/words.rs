@@ -1,6 +1,7 @@
 //! Words of rules with one meaning each: protocols, types of control messages, flags of TCP.
 
 use crate::names;
+use std::sync::LazyLock;
 use tillgate_model::{Family, Ranges};
 
 #[rustfmt::skip]
@@ -88,6 +89,7 @@ pub fn flags(set: &str, of: &str) -> Ranges {
 }
 
 /// Flags that open a connection: SYN without ACK (pf, `flags S/SA`).
-pub fn opening() -> Ranges {
-    flags("syn", "syn,ack")
+pub fn opening() -> &'static Ranges {
+    static OPENING: LazyLock<Ranges> = LazyLock::new(|| flags("syn", "syn,ack"));
+    &OPENING
 }

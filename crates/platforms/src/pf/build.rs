@@ -3,9 +3,11 @@
 //! Coming in stands at the hooks `Input` and `Forward`, going out at `Postrouting`. A list that the last match
 //! decides is turned into one that the first match decides: quick rules in order, then the rest from the end.
 
+use super::cond::interfaces;
 use super::config::{Config, Nat};
-use super::items::{Item, Items, interfaces, items, opening, single};
+use super::items::{Item, Items, Making};
 use super::matches::{Asked, Reach, View, matches};
+use super::names::OPENING;
 use super::rule::Verb;
 use super::targets::Target;
 use super::{state, tags, translate};
@@ -17,6 +19,9 @@ use tillgate_ruleset::{
 
 /// Rules that all copies of a list may have together; beyond that what they are copied for is a doubt.
 pub const MOST_COPIES: usize = 200_000;
+
+/// Neighbours among which one is looked for that differs in ranges only.
+const NEAR: usize = 32;
 
 /// Rules beyond which none gets a chain of its own for the sake of what is said about tidiness.
 const MOST_WITHIN: usize = 5000;
@@ -52,12 +57,11 @@ pub enum Tag<'a> {
 pub fn build(mut config: Config, start: Span) -> RuleSet {
     let mut notes = std::mem::take(&mut config.notes);
     let nodes = std::mem::take(&mut config.nodes);
-    let items = items(nodes, &config, &mut notes);
+    let mut making = Making::new(&config, &mut notes);
+    let items = making.items(nodes);
     let mut nats = Vec::new();
     for Nat { raw, no, pass, .. } in &config.nats {
-        for item in single(raw, &config, &mut notes) {
-            nats.push((item, *no, *pass));
-        }
+        nats.extend(making.single(raw).into_iter().map(|item| (item, *no, *pass)));
     }
     let facts = std::mem::take(&mut config.facts);
     let rules = RuleSet { platform: "pf", notes, facts, ..RuleSet::default() };
@@ -99,7 +103,7 @@ pub fn merged(list: Vec<Match>) -> Vec<Match> {
                 && known.output == when.output
                 && known.doubts == when.doubts
         };
-        match out.iter_mut().find(|(known, _)| same(known)) {
+        match out.iter_mut().rev().take(NEAR).find(|(known, _)| same(known)) {
             Some((known, cubes)) => {
                 if cubes.is_empty() {
                     cubes.push(std::mem::take(&mut known.cube));
@@ -171,7 +175,7 @@ impl Builder {
         invalid.narrow(Field::State, &Ranges::single(3));
         let mut odd = Match::default();
         odd.narrow(Field::Protocol, &Ranges::single(6));
-        odd.narrow(Field::TcpFlags, &opening().complement(255));
+        odd.narrow(Field::TcpFlags, &OPENING.complement(255));
         [invalid, odd].map(|when| self.plain(when, Action::Goto(chain))).into()
     }
 
@@ -232,7 +236,7 @@ impl Builder {
             if decided == [true; 2] && item.ways == (true, true) {
                 continue;
             }
-            let begins_only = item.state && item.flags.as_ref().is_some_and(|f| f.is_subset(&opening()));
+            let begins_only = item.state && item.opens_only();
             let action = match item.verb {
                 Verb::Pass if view.asked == Asked::Stray && begins_only => continue,
                 Verb::Pass => Action::Accept,
@@ -252,7 +256,7 @@ impl Builder {
             // A tag is more than a verdict, and where packets to the firewall and through it are judged apart one list
             // says nothing of the other.
             let more = item.tag.is_some() || item.is_doubtful() || self.apart && !item.is_wide();
-            let more = more && self.items.list.len() <= MOST_WITHIN;
+            let more = more && self.items.size <= MOST_WITHIN;
             for when in self.packets(place, view, view.going_out, tag) {
                 let settles = !copied && matches!(action, Action::Accept | Action::Drop);
                 for (family, decided) in Family::BOTH.into_iter().zip(&mut decided) {

@@ -27,6 +27,18 @@ pub struct Nat {
     pub pass: bool,
 }
 
+/// Where a state serves packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum States {
+    /// On every interface.
+    #[default]
+    Floating,
+    /// On the interface it was made on only (`if-bound`).
+    Bound,
+    /// Some rules make the ones, some the others.
+    Both,
+}
+
 /// Everything the files say.
 #[derive(Debug, Default)]
 pub struct Config {
@@ -38,8 +50,8 @@ pub struct Config {
     pub tables: BTreeMap<String, Table>,
     /// Interfaces that are not looked at, with the line that says so.
     pub skip: Vec<(String, bool, Span)>,
-    /// States serve the interface they were made on only.
-    pub bound: bool,
+    /// Which packets states serve.
+    pub states: States,
     /// Macros as they stand at the end.
     pub macros: Macros,
     /// What was not modelled.

@@ -1,13 +1,13 @@
 //! Files to rules in their order: macros, tables, options, anchors, included files (pf.conf(5)).
 
 use super::config::{Config, Nat, Node};
-use super::hosts::{Host, Table, addresses, host};
+use super::hosts::{Host, Table, host};
 use super::lex::{Kind, Lexer, Macro, Macros, Statement};
-use super::refer::{each, filled_by_resolver, load, mentions};
-use super::rule::{Raw, Verb, interface};
+use super::refer::{each, filled_by_resolver, load, mentions, states};
+use super::rule::{Raw, Verb, antispoof, interface};
 use super::targets::Rewrite;
 use super::words::{Bad, Words};
-use crate::Input;
+use crate::{Input, LARGEST};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tillgate_model::{Diagnostic, SourceFile, Span, Text};
@@ -17,6 +17,10 @@ use tillgate_ruleset::{Fact, NameSet, Note, What};
 const DEEPEST: usize = 64;
 /// Files that include files.
 const DEEPEST_INCLUDE: usize = 16;
+/// What a file that is asked for counts at least, in bytes.
+const LEAST_INCLUDED: usize = 1 << 14;
+/// Rules that lists of `antispoof` may make together.
+const MOST_FORGED: usize = 1 << 14;
 /// What a macro may hold: no line that people write is longer.
 const LONGEST_MACRO: usize = 1 << 16;
 
@@ -62,6 +66,12 @@ struct Reader<'a> {
     aside: bool,
     /// A file was not given: what it defines is not known.
     incomplete: bool,
+    /// States are bound to their interface: by the policy, and by the defaults of rules that say nothing of states.
+    bound: (bool, bool),
+    /// Bytes of files that others asked for.
+    included: usize,
+    /// Rules that `antispoof` makes of the second and later interfaces of its lists.
+    forged: usize,
 }
 
 /// Reads all files as one configuration.
@@ -70,13 +80,16 @@ pub fn read(input: &Input<'_>, diagnostics: &mut Vec<Diagnostic>) -> Config {
         input,
         diagnostics,
         config: Config::default(),
-        macros: Macros::new(),
+        macros: Macros::default(),
         declared: BTreeMap::new(),
         open: Vec::new(),
         surplus: 0,
         loaded: BTreeMap::new(),
         aside: false,
         incomplete: false,
+        bound: (false, false),
+        included: 0,
+        forged: 0,
     };
     for file in input.files {
         reader.file(file, 0);
@@ -172,7 +185,15 @@ impl Reader<'_> {
                 true => Ok(()),
                 false => Err(words.wrong()),
             },
-            "antispoof" => self.antispoof(words, &statement.span),
+            "antispoof" => {
+                let rules = antispoof(words, &statement.span)?;
+                self.forged += rules.len().saturating_sub(2);
+                if self.forged > MOST_FORGED {
+                    return Err((statement.span.clone(), Text::new("nft-too-many-tokens")));
+                }
+                rules.into_iter().for_each(|rule| self.put(Node::Rule(rule)));
+                Ok(())
+            }
             "table" => self.table(words, &statement.span),
             "set" => self.option(words, &statement.span),
             "include" => {
@@ -225,8 +246,8 @@ impl Reader<'_> {
             value.push_str(&token.text);
             words.skip();
         }
-        let used = self.macros.get(&name.text).is_some_and(|m| m.used);
-        self.macros.insert(name.text.clone(), Macro { value, span: span.clone(), used });
+        let used = self.macros.named.get(&name.text).is_some_and(|m| m.used);
+        self.macros.named.insert(name.text.clone(), Macro { value, span: span.clone(), used });
         Ok(())
     }
 
@@ -304,56 +325,15 @@ impl Reader<'_> {
         }
         raw.read(&mut words, None)?;
         match kind {
-            "anchor" => self.put(Node::Anchor(raw, name, None)),
+            "anchor" => {
+                raw.verb = Verb::Open;
+                self.put(Node::Anchor(raw, name, None));
+            }
             _ => {
                 self.note(&statement.span, kind, true);
                 raw.verb = Verb::Open;
                 self.config.nats.push(Nat { raw, no: false, pass: false });
             }
-        }
-        Ok(())
-    }
-
-    /// `antispoof for em1`: what has em1's addresses and comes from elsewhere, and what has the firewall's own.
-    fn antispoof(&mut self, mut words: Words<'_>, span: &Span) -> Result<(), Bad> {
-        words.skip();
-        let mut rule = Raw::new(span.clone(), Verb::Block);
-        rule.ways = (true, false);
-        rule.forged = true;
-        while !words.eat("for") {
-            match words.word() {
-                "log" => {
-                    rule.log = true;
-                    words.skip();
-                    if words.word() == "(" {
-                        words.skip_brackets();
-                    }
-                }
-                "quick" => {
-                    rule.quick = true;
-                    words.skip();
-                }
-                _ => return Err(words.wrong()),
-            }
-        }
-        let interfaces = words.list(&mut interface)?;
-        rule.read(&mut words, None)?;
-        for (name, negate) in interfaces {
-            let mut first = rule.clone();
-            first.on = vec![(name.clone(), !negate)];
-            if name == "lo" || name.strip_prefix("lo").is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
-            {
-                let loopback = [addresses("127.0.0.0", Some("8")), addresses("::1", None)];
-                let hosts = loopback.into_iter().flatten().map(|(f, r)| Host::Addresses(f, r, false));
-                first.from = hosts.collect();
-                self.put(Node::Rule(first));
-                continue;
-            }
-            first.from = vec![Host::Network(name.clone(), false)];
-            let mut own = rule.clone();
-            own.from = vec![Host::Own(name, false)];
-            self.put(Node::Rule(first));
-            self.put(Node::Rule(own));
         }
         Ok(())
     }
@@ -382,7 +362,13 @@ impl Reader<'_> {
                     content = true;
                     let path = words.value()?.text.clone();
                     match self.input.includes.include(&path) {
-                        Ok(files) => files.iter().for_each(|file| self.entries(file, &mut hosts)),
+                        Ok(files) => {
+                            for file in &files {
+                                if self.admits(file, span) {
+                                    self.entries(file, &mut hosts);
+                                }
+                            }
+                        }
                         Err(_) => {
                             open = true;
                             let text = Text::new("not-modelled-set").arg("set", &name);
@@ -405,7 +391,7 @@ impl Reader<'_> {
     /// The entries of a table's file: one or more to a line, comments behind `#` or `;`.
     fn entries(&mut self, file: &Arc<SourceFile>, hosts: &mut Vec<Host>) {
         let mut lexer = Lexer::new(file);
-        let mut none = Macros::new();
+        let mut none = Macros::default();
         while let Some(statement) = lexer.next(&mut none, self.diagnostics) {
             let mut words = Words::of(file, &statement);
             while !words.done() && words.word() != ";" {
@@ -432,17 +418,27 @@ impl Reader<'_> {
             }
             "state-policy" => {
                 words.skip();
-                self.config.bound = words.eat("if-bound");
+                self.bound.0 = words.eat("if-bound");
             }
             "state-defaults" => {
                 while let Some(token) = words.skip() {
-                    self.config.bound |= token.text == "if-bound";
+                    self.bound.1 |= token.text == "if-bound";
                 }
             }
             word if EXEMPT.contains(&word) => {}
             word => self.note(span, &format!("set {word}"), true),
         }
         Ok(())
+    }
+
+    /// Whether a file that another asks for may be read: files that ask for each other grow out of nothing.
+    fn admits(&mut self, file: &SourceFile, span: &Span) -> bool {
+        self.included = self.included.saturating_add(file.text.len() + LEAST_INCLUDED);
+        let fits = self.included <= LARGEST;
+        if !fits {
+            self.diagnostics.push(Diagnostic::error(span.clone(), Text::new("nft-too-many-tokens")));
+        }
+        fits
     }
 
     /// Reads a file that another asks for; `false` where it cannot be had.
@@ -454,7 +450,11 @@ impl Reader<'_> {
         }
         match self.input.includes.include(path) {
             Ok(files) => {
-                files.iter().for_each(|file| self.file(file, level + 1));
+                for file in &files {
+                    if self.admits(file, span) {
+                        self.file(file, level + 1);
+                    }
+                }
                 true
             }
             Err(_) => {
@@ -475,6 +475,7 @@ impl Reader<'_> {
         each(&nodes, &mut |raw| mentions(raw, &mut used, &mut filled));
         self.config.nats.iter().for_each(|nat| mentions(&nat.raw, &mut used, &mut filled));
         self.config.nodes = nodes;
+        self.config.states = states(&self.config, self.bound);
         let resolved = filled_by_resolver(self.input.resolvers);
         for (name, declared) in self.declared {
             if !used.contains(&name) && !declared.persist && !self.incomplete {
@@ -490,7 +491,7 @@ impl Reader<'_> {
             }
             self.config.tables.insert(name, table);
         }
-        let unused = self.macros.iter().filter(|(_, m)| !m.used && !self.incomplete);
+        let unused = self.macros.named.iter().filter(|(_, m)| !m.used && !self.incomplete);
         let fact =
             |(name, m): (&String, &Macro)| Fact { span: m.span.clone(), what: What::Unused(name.clone()) };
         self.config.facts.extend(unused.map(fact));

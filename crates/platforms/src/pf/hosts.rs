@@ -248,6 +248,8 @@ pub fn alternatives(
         }
     };
     for host in hosts {
+        // One more is enough to know that they are too many.
+        out.truncate(MOST_UNKNOWN + 1);
         match host {
             Host::Any => return vec![anywhere],
             Host::Addresses(family, ranges, false) => add(only(*family, ranges.clone())),

@@ -53,16 +53,21 @@ pub struct Macro {
 }
 
 /// Macros by name.
-pub type Macros = BTreeMap<String, Macro>;
+#[derive(Clone, Debug, Default)]
+pub struct Macros {
+    /// What each holds.
+    pub named: BTreeMap<String, Macro>,
+    /// What all uses so far stand for, in words.
+    expanded: usize,
+}
 
-/// Bytes that all uses of macros may stand for together; beyond them a file grows out of nothing.
-const MOST_EXPANDED: usize = 64 << 20;
+/// Words that all uses of macros may stand for together; beyond them a file grows out of nothing.
+const MOST_EXPANDED: usize = 1 << 19;
 
 /// Splits a file into statements.
 pub struct Lexer<'a> {
     file: &'a Arc<SourceFile>,
     at: usize,
-    expanded: usize,
 }
 
 /// One step through a text.
@@ -165,12 +170,12 @@ fn quoted(text: &str, at: &mut usize, quote: u8) -> Step {
 impl<'a> Lexer<'a> {
     /// Starts at the beginning of a file.
     pub fn new(file: &'a Arc<SourceFile>) -> Self {
-        Lexer { file, at: 0, expanded: 0 }
+        Lexer { file, at: 0 }
     }
 
     /// Starts at a place in it, where a statement begins.
     pub fn behind(file: &'a Arc<SourceFile>, at: usize) -> Self {
-        Lexer { file, at, expanded: 0 }
+        Lexer { file, at }
     }
 
     fn place(&self, start: usize) -> Span {
@@ -242,17 +247,12 @@ impl<'a> Lexer<'a> {
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         let (from, to) = (start as u32, self.at as u32);
-        let Some(found) = macros.get_mut(name) else {
+        let Macros { named, expanded } = macros;
+        let Some(found) = named.get_mut(name) else {
             tokens.push(Token { kind: Kind::Missing, text: name.to_string(), start: from, end: to });
             return;
         };
         found.used = true;
-        self.expanded += found.value.len();
-        if self.expanded > MOST_EXPANDED {
-            let text = Text::new("bad-value").arg("value", name);
-            diagnostics.push(Diagnostic::error(self.place(start), text));
-            return;
-        }
         let mut at = 0;
         loop {
             // What a macro holds is not expanded again.
@@ -266,6 +266,11 @@ impl<'a> Lexer<'a> {
                 "{" | "(" if kind == Kind::Sign => *depth += 1,
                 "}" | ")" if kind == Kind::Sign => *depth = depth.saturating_sub(1),
                 _ => {}
+            }
+            *expanded += 1;
+            if *expanded > MOST_EXPANDED {
+                diagnostics.push(Diagnostic::error(self.place(start), Text::new("nft-too-many-tokens")));
+                return;
             }
             tokens.push(Token { kind, text, start: from, end: to });
         }

@@ -1,9 +1,11 @@
 //! Conditions of rules as matches of the model, seen from one passage of a packet.
 
+use super::cond::Cond;
 use super::hosts::{Alternative, More};
-use super::items::{Cond, Item, opening};
-use super::names::requested;
+use super::items::Item;
+use super::names::{OPENING, requested};
 use super::targets::Target;
+use std::sync::Arc;
 use tillgate_model::{Family, Ranges, Text};
 use tillgate_packetset::Field;
 use tillgate_ruleset::{Match, Special, Term};
@@ -253,17 +255,17 @@ fn flags(item: &Item, when: Match, asked: Asked, out: &mut Vec<Match>) {
         return;
     };
     match asked {
-        Asked::Opening if opening().is_subset(own) => add(when),
+        Asked::Opening if Arc::ptr_eq(own, &OPENING) || OPENING.is_subset(own) => add(when),
         Asked::Opening => {
             add(other(when.clone()));
-            add(tcp(when, &own.intersect(&opening())));
+            add(tcp(when, &own.intersect(&OPENING)));
         }
         Asked::Stray => {
             // A packet that fits no connection begins none, unless the rule takes any flags.
             if !item.state {
                 add(other(when.clone()));
             }
-            let odd = if item.state { own.subtract(&opening()) } else { own.clone() };
+            let odd = if item.state { own.subtract(&OPENING) } else { Ranges::clone(own) };
             if !odd.is_empty() {
                 add(tcp(when, &odd));
             }

@@ -3,6 +3,7 @@
 //! Semantics: `docs/reference/platforms/pf.md`, after pf.conf(5) of both.
 
 mod build;
+mod cond;
 mod config;
 mod edit;
 mod file;
@@ -102,4 +103,53 @@ pub fn parse(input: &Input<'_>) -> Parsed {
     rules.finish();
     Diagnostic::sort(&mut diagnostics);
     Parsed { rules, diagnostics }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{IncludeError, Includes, NoIncludes};
+    use std::sync::Arc;
+    use tillgate_model::SourceFile;
+
+    /// Whatever is asked for is this file.
+    struct Always(Arc<SourceFile>);
+
+    impl Includes for Always {
+        fn include(&self, _pattern: &str) -> Result<Vec<Arc<SourceFile>>, IncludeError> {
+            Ok(vec![self.0.clone()])
+        }
+    }
+
+    fn read(text: &str, includes: impl Fn(&Arc<SourceFile>) -> Box<dyn Includes>) -> Parsed {
+        let file = SourceFile::new("pf.conf", text);
+        let includes = includes(&file);
+        parse(&Input { files: &[file], resolvers: &[], includes: includes.as_ref() })
+    }
+
+    fn grows(parsed: &Parsed) -> bool {
+        parsed.diagnostics.iter().any(|d| d.message.id == "nft-too-many-tokens")
+    }
+
+    #[test]
+    fn what_grows_out_of_nothing_stops() {
+        let itself = "include \"pf.conf\"\n".repeat(9);
+        assert!(grows(&read(&itself, |file| Box::new(Always(file.clone())))));
+        let words = format!("m = \"{}\"\npass in from {{ {} }}\n", "a ".repeat(9000), "$m ".repeat(900));
+        assert!(grows(&read(&words, |_| Box::new(NoIncludes))));
+        let forged = format!("m = \"{}\"\n{}", "em1 ".repeat(900), "antispoof for { $m }\n".repeat(99));
+        assert!(grows(&read(&forged, |_| Box::new(NoIncludes))));
+    }
+
+    #[test]
+    fn rules_hold_together_no_more_than_there_is_room_for() {
+        let names = |letter: char| (0..15).map(|i| format!(" {letter}{i}.example.org")).collect::<String>();
+        let rule = format!("pass in from {{{} }} to {{{} }}\n", names('a'), names('b'));
+        let parsed = read(&format!("block all\n{}", rule.repeat(500)), |_| Box::new(NoIncludes));
+        assert!(parsed.diagnostics.is_empty());
+        assert!(parsed.rules.len() < 40_000, "{}", parsed.rules.len());
+        // A rule in doubt is told, however many there are.
+        let told = parsed.rules.notes.iter().filter(|n| n.bears).map(|n| n.span.start);
+        assert_eq!(told.collect::<std::collections::BTreeSet<_>>().len(), 500);
+    }
 }

@@ -1,8 +1,17 @@
-//! Ports and ICMP types as pf writes them (pf.conf(5): port, icmp-type; pfctl's tables of names).
+//! Ports, TCP flags and ICMP types as pf writes them (pf.conf(5): port, flags, icmp-type; pfctl's tables of names).
 
 use super::words::{Bad, Words};
 use crate::names;
+use std::sync::{Arc, LazyLock};
 use tillgate_model::{Family, Ranges};
+
+/// What a passing rule of default flags takes of TCP: SYN set, ACK not (`flags S/SA`).
+pub static OPENING: LazyLock<Arc<Ranges>> = LazyLock::new(|| Arc::new(tcp_flags(0x02, 0x12)));
+
+/// The bytes of TCP flags that are `set` where `mask` is.
+pub fn tcp_flags(set: u8, mask: u8) -> Ranges {
+    (0..=255u8).filter(|f| f & mask == set).map(|f| (f.into(), f.into())).collect()
+}
 
 fn number(text: &str) -> Option<Option<u16>> {
     match text.parse::<u16>() {

@@ -171,7 +171,7 @@ impl<'a> Sheet<'a> {
 
     /// A word as the file writes it at a place: by a macro that stands for it, if there is one.
     pub fn said(&self, text: &str, place: &Span) -> String {
-        let named = self.config.macros.iter().find(|(_, m)| {
+        let named = self.config.macros.named.iter().find(|(_, m)| {
             m.value == text && m.span.file.name == place.file.name && m.span.end <= place.start
         });
         named.map_or_else(|| text.to_string(), |(name, _)| format!("${name}"))

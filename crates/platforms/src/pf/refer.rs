@@ -1,8 +1,8 @@
 //! What refers to what: tables and rules, anchors and the files loaded into them, names and the tables they fill.
 
-use super::config::Node;
+use super::config::{Config, Node, States};
 use super::hosts::Host;
-use super::rule::Raw;
+use super::rule::{Raw, Verb};
 use super::targets::Target;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -42,6 +42,29 @@ pub fn mentions(raw: &Raw, used: &mut BTreeSet<String>, filled: &mut BTreeSet<St
     }));
     used.extend(raw.overload.iter().cloned());
     filled.extend(raw.overload.iter().cloned());
+}
+
+/// Which states the rules make. `bound`: what the options say for rules that say nothing, and for those that say
+/// nothing of states at all.
+pub fn states(config: &Config, bound: (bool, bool)) -> States {
+    let (mut bounds, mut floats) = (false, false);
+    let mut see = |raw: &Raw| {
+        if matches!(raw.verb, Verb::Pass | Verb::Open) && raw.state != Some(false) {
+            let is = raw.bound.unwrap_or(bound.0 || bound.1 && raw.state.is_none());
+            bounds |= is;
+            floats |= !is;
+        }
+    };
+    each(&config.nodes, &mut see);
+    for nat in config.nats.iter().filter(|nat| nat.pass) {
+        see(&Raw { verb: Verb::Pass, ..nat.raw.clone() });
+    }
+    match (bounds, floats) {
+        (true, true) => States::Both,
+        (true, false) => States::Bound,
+        (false, false) if bound.0 => States::Bound,
+        (false, _) => States::Floating,
+    }
 }
 
 /// Names by table: `ipset=/name[/name…]/table[,table…]` lines, which fill tables where there is pf (dnsmasq(8)).

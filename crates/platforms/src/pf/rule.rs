@@ -1,11 +1,12 @@
 //! One rule as it is written: filter rules, translation rules, and the conditions of anchors (pf.conf(5), GRAMMAR).
 
-use super::hosts::{Host, host, is_interface};
+use super::hosts::{Host, addresses, host, is_interface};
 use super::lex::Kind;
-use super::names::{icmp_code, icmp_type, port};
+use super::names::{OPENING, icmp_code, icmp_type, port, tcp_flags};
 use super::targets::{Rewrite, Translate, pool, target, translate};
 use super::words::{Bad, Words};
 use crate::names;
+use std::sync::Arc;
 use tillgate_model::{Family, Protocol, Ranges, Span, Text};
 
 /// What a rule does.
@@ -53,7 +54,7 @@ pub struct Raw {
     /// Types and codes of ICMP; empty for any.
     pub icmp: Vec<(u8, Option<u8>)>,
     /// The flags a TCP packet may have, if something is said about them.
-    pub flags: Option<Ranges>,
+    pub flags: Option<Arc<Ranges>>,
     /// `keep state` or `no state`, if said.
     pub state: Option<bool>,
     /// `if-bound` or `floating`, if said.
@@ -440,6 +441,55 @@ impl Raw {
     }
 }
 
+/// `antispoof for em1`: what has em1's addresses and comes from elsewhere, and what has the firewall's own.
+pub fn antispoof(mut words: Words<'_>, span: &Span) -> Result<Vec<Raw>, Bad> {
+    words.skip();
+    let mut out = Vec::new();
+    let mut rule = Raw::new(span.clone(), Verb::Block);
+    rule.ways = (true, false);
+    rule.forged = true;
+    while !words.eat("for") {
+        match words.word() {
+            "log" => {
+                rule.log = true;
+                words.skip();
+                if words.word() == "(" {
+                    words.skip_brackets();
+                }
+            }
+            "quick" => {
+                rule.quick = true;
+                words.skip();
+            }
+            _ => return Err(words.wrong()),
+        }
+    }
+    let interfaces = words.list(&mut interface)?;
+    while !words.done() {
+        match words.word() {
+            "inet" | "inet6" | "label" | "ridentifier" | "," => rule.part(&mut words)?,
+            _ => return Err(words.wrong()),
+        }
+    }
+    for (name, negate) in interfaces {
+        let mut first = rule.clone();
+        first.on = vec![(name.clone(), !negate)];
+        if name == "lo" || name.strip_prefix("lo").is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit())) {
+            let loopback = [addresses("127.0.0.0", Some("8")), addresses("::1", None)];
+            let hosts = loopback.into_iter().flatten().map(|(f, r)| Host::Addresses(f, r, false));
+            first.from = hosts.collect();
+            out.push(first);
+            continue;
+        }
+        first.from = vec![Host::Network(name.clone(), false)];
+        let mut own = rule.clone();
+        own.from = vec![Host::Own(name, false)];
+        out.push(first);
+        out.push(own);
+    }
+    Ok(out)
+}
+
 /// `em0`, `! em0`, `any`.
 pub fn interface(words: &mut Words<'_>, out: &mut Vec<(String, bool)>) -> Result<(), Bad> {
     let negate = words.eat("!");
@@ -457,17 +507,19 @@ pub fn interface(words: &mut Words<'_>, out: &mut Vec<(String, bool)>) -> Result
 }
 
 /// `S/SA`, `/SA`, `any`, as the bytes of flags that fit.
-fn flags(words: &mut Words<'_>) -> Result<Ranges, Bad> {
+fn flags(words: &mut Words<'_>) -> Result<Arc<Ranges>, Bad> {
     if words.eat("any") {
-        return Ok(Ranges::full(255));
+        return Ok(Arc::new(Ranges::full(255)));
     }
-    let byte = |words: &mut Words<'_>| -> Result<u128, Bad> {
+    let byte = |words: &mut Words<'_>| -> Result<u8, Bad> {
         let token = words.value()?;
-        let bits = token.text.chars().map(|c| "FSRPAUEW".find(c).map(|at| 1u128 << at));
-        bits.sum::<Option<u128>>().ok_or_else(|| words.bad(token))
+        let mut bits = token.text.chars().map(|c| "FSRPAUEW".find(c).map(|at| 1u8 << at));
+        bits.try_fold(0, |all, bit| Some(all | bit?)).ok_or_else(|| words.bad(token))
     };
     let set = if words.word() == "/" { 0 } else { byte(words)? };
     words.expect("/")?;
-    let mask = byte(words)?;
-    Ok((0..=255u128).filter(|f| f & mask == set).map(|f| (f, f)).collect())
+    Ok(match (set, byte(words)?) {
+        (0x02, 0x12) => OPENING.clone(),
+        (set, mask) => Arc::new(tcp_flags(set, mask)),
+    })
 }

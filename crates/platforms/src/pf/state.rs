@@ -5,6 +5,7 @@
 //! state, it is asked how the packet that began the connection was passed, in either direction.
 
 use super::build::{Builder, Tag, stateless};
+use super::config::States;
 use super::matches::{Asked, Reach, View};
 use super::rule::Verb;
 use tillgate_model::{Ranges, Text};
@@ -22,7 +23,9 @@ fn later() -> Match {
 
 /// Whether every connection has a state in each passage.
 fn simple(builder: &Builder) -> bool {
-    !stateless(&builder.items, false) && !stateless(&builder.items, true) && !builder.config.bound
+    !stateless(&builder.items, false)
+        && !stateless(&builder.items, true)
+        && builder.config.states == States::Floating
 }
 
 /// The rules for such packets coming in.
@@ -39,7 +42,7 @@ fn passage(builder: &mut Builder, going_out: bool, reach: Reach) -> Vec<Rule> {
     if simple(builder) {
         return vec![builder.plain(later(), Action::Accept)];
     }
-    if builder.items.list.len() > MOST {
+    if builder.items.size > MOST {
         let mut when = later();
         when.doubts.push(Text::new("not-modelled-match").arg("what", "no state"));
         return vec![builder.plain(when, Action::Accept)];
@@ -142,6 +145,20 @@ impl Builder {
         }
     }
 
+    /// What becomes of a packet whose connection cannot have begun here: a state that floats was made elsewhere.
+    fn foreign(&mut self, judged: ChainId, passes: ChainId) -> ChainId {
+        match self.config.states {
+            States::Bound => judged,
+            States::Floating => passes,
+            States::Both => {
+                let doubts = vec![Text::new("not-modelled-match").arg("what", "if-bound")];
+                let floats = self.plain(Match { doubts, ..Match::default() }, Action::Goto(passes));
+                let bound = self.plain(Match::default(), Action::Goto(judged));
+                self.chain("states", vec![floats, bound])
+            }
+        }
+    }
+
     /// A chain in which everything passes.
     fn passes(&mut self) -> ChainId {
         let rule = self.plain(Match::default(), Action::Accept);
@@ -155,8 +172,7 @@ fn through(builder: &mut Builder) -> ChainId {
     let ask_out = builder.judged(true, passes);
     let ask_in = builder.judged(false, passes);
     let both = builder.judged(false, ask_out);
-    // Neither direction can have begun it here: a state that floats was made elsewhere.
-    let foreign = if builder.config.bound { both } else { passes };
+    let foreign = builder.foreign(both, passes);
     let mut next = foreign;
     for swapped in [false, true] {
         // What follows from the passage that the packet at hand goes out by; then from that it comes in by.
@@ -173,7 +189,7 @@ fn through(builder: &mut Builder) -> ChainId {
 fn alone(builder: &mut Builder, going_out: bool) -> ChainId {
     let passes = builder.passes();
     let ask = builder.judged(going_out, passes);
-    let foreign = if builder.config.bound { ask } else { passes };
+    let foreign = builder.foreign(ask, passes);
     let forth = First { going_out, at_output: going_out, swapped: false };
     let forth = builder.first(forth, Then { state: None, stateless: ask, blocked: foreign });
     let back = First { going_out: !going_out, at_output: going_out, swapped: true };

@@ -1,7 +1,7 @@
 //! Going out: which tag a packet got coming in, which source translation gives it, and the rules that then apply.
 
 use super::build::{Builder, MOST_COPIES, Tag, leaves_nothing, stateless};
-use super::items::{Item, opening};
+use super::items::Item;
 use super::matches::{Asked, Reach, View};
 use super::rule::Verb;
 use super::state;
@@ -40,7 +40,7 @@ pub fn outgoing(builder: &mut Builder) -> ChainId {
         .filter(|item| item.sees(true))
         .filter_map(|item| item.tagged.as_ref().map(|(name, _)| name.clone()))
         .collect();
-    let copies = (names.len() + 1).saturating_mul(builder.items.list.len());
+    let copies = (names.len() + 1).saturating_mul(builder.items.size);
     if names.is_empty() || copies > MOST_COPIES || turns(builder) > MOST_TURNS {
         let rules = passage(builder, Tag::Open, false);
         list.extend(rules);
@@ -100,7 +100,7 @@ fn passage(builder: &mut Builder, tag: Tag<'_>, copied: bool) -> Vec<Rule> {
         list.extend(plain);
         return list;
     }
-    let too_many = sources.len().saturating_mul(order.len()) > MOST_COPIES;
+    let too_many = sources.len().saturating_mul(builder.items.size) > MOST_COPIES;
     let mut plain = plain;
     if !copied && !leaves_nothing(&plain) {
         plain.push(builder.plain(Match::default(), Action::Accept));
@@ -196,7 +196,7 @@ fn choice(builder: &mut Builder, by_tag: &BTreeMap<Option<String>, ChainId>) -> 
     let none = by_tag.get(&None).copied().unwrap_or_default();
     let of = |tag: &Option<String>| by_tag.get(tag).copied().unwrap_or(none);
     // Where nothing that can begin no connection comes in, such packets need no tag either.
-    let begins = |item: &Item| item.flags.as_ref().is_none_or(|f| f.is_subset(&opening()));
+    let begins = |item: &Item| item.flags.is_none() || item.opens_only();
     let asked = match !stateless(&builder.items, false) && builder.items.list.iter().all(begins) {
         true => Asked::Opening,
         false => Asked::Exact,

@@ -38,6 +38,8 @@ pub struct Marks {
     /// `match` rules with the rules behind them: the place of the last of a run, and their marks, one for each of
     /// what the rules before them say (pass, block, nothing).
     behind: Vec<(usize, [u16; 3], Span)>,
+    /// How many rules there are more than one for each match: for targets and ports that are told apart.
+    more: usize,
 }
 
 impl Marks {
@@ -135,10 +137,14 @@ fn steps(translate: &Translate, mark: u16, when: &Match) -> Vec<Step> {
 }
 
 /// The rules of a translation.
-fn rules(span: &Span, translate: &Translate, mark: u16, list: Vec<Match>) -> Vec<Rule> {
+fn rules(marks: &mut Marks, span: &Span, translate: &Translate, mark: u16, list: Vec<Match>) -> Vec<Rule> {
     let mut out: Vec<Rule> = Vec::new();
     for when in list {
-        let steps = steps(translate, mark, &when);
+        let mut steps = steps(translate, mark, &when);
+        if marks.more + steps.len() > MOST_COPIES {
+            steps = vec![(None, None, Action::Unknown)];
+        }
+        marks.more += steps.len().saturating_sub(1);
         for (at, (family, port, action)) in steps.iter().enumerate() {
             let mut when = when.clone();
             if let Some(family) = family {
@@ -181,7 +187,7 @@ pub fn inbound(builder: &mut Builder) {
             (true, ..) => list.extend(simple(Action::Accept)),
             (_, _, Some(translate)) => {
                 let mark = if pass || item.tag.is_some() { builder.marks.fresh() } else { JUDGED };
-                let rules = rules(&item.span, translate, mark, packets);
+                let rules = rules(&mut builder.marks, &item.span, translate, mark, packets);
                 if let Some(tag) = &item.tag {
                     builder.marks.tags.entry(tag.clone()).or_default().push(mark);
                 }
@@ -229,7 +235,7 @@ fn runs(builder: &mut Builder) -> Vec<Rule> {
         joined = item.verb == Verb::Match;
     }
     let exact = View { asked: Asked::First, ..View::plain(false) };
-    if runs.len().saturating_mul(builder.items.list.len()) > MOST_COPIES {
+    if runs.len().saturating_mul(builder.items.size) > MOST_COPIES {
         let Some(item) = runs.first().and_then(|r| r.first()).and_then(|at| builder.items.list.get(*at))
         else {
             return Vec::new();
@@ -250,7 +256,7 @@ fn runs(builder: &mut Builder) -> Vec<Rule> {
                 let Some(item) = builder.items.list.get(place).cloned() else { continue };
                 let Some(translate) = item.rewrites(false) else { continue };
                 let packets = builder.packets(place, &exact, false, Tag::Open);
-                let rules = rules(&item.span, translate, mark, packets);
+                let rules = rules(&mut builder.marks, &item.span, translate, mark, packets);
                 known(builder, &rules, mark, &item.span, None);
                 list.extend(rules);
             }
@@ -298,7 +304,7 @@ fn passing(builder: &mut Builder) -> Vec<Rule> {
         match (item.verb, item.rewrites(false)) {
             (Verb::Pass, Some(translate)) => {
                 let mark = builder.marks.fresh();
-                let rules = rules(&item.span, translate, mark, packets);
+                let rules = rules(&mut builder.marks, &item.span, translate, mark, packets);
                 known(builder, &rules, mark, &item.span, Some(item.log));
                 builder.marks.items.insert(place, mark);
                 list.extend(rules);

@@ -2,8 +2,9 @@
 
 use super::tree::At;
 use crate::names;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use tillgate_model::{Diagnostic, Family, Ranges, Text, address_bits, parse_prefix, prefix_range};
 use tillgate_ruleset::{Fact, What};
 
@@ -20,6 +21,8 @@ struct Own<'t> {
     includes: Vec<&'t str>,
     open: bool,
     used: Cell<bool>,
+    /// What it stands for with all it includes, once somebody asked.
+    members: OnceCell<Rc<Members>>,
 }
 
 /// What a group stands for.
@@ -41,6 +44,8 @@ pub struct Interface<'t> {
     addresses: Vec<(Family, u128, (u128, u128))>,
     /// Addresses come by DHCP, PPP and the like.
     dynamic: bool,
+    /// What switches it off, itself or what it lies on: nothing passes there.
+    pub off: Option<At<'t>>,
 }
 
 /// Groups and interfaces of a configuration.
@@ -106,6 +111,7 @@ impl<'t> Around<'t> {
         for kind in root.child("interfaces").into_iter().flat_map(At::children) {
             kind.children().for_each(|at| around.interface(at.name().to_string(), at));
         }
+        around.rest_on_others();
         around
     }
 
@@ -117,6 +123,7 @@ impl<'t> Around<'t> {
             includes: node.values("include").map(At::name).collect(),
             open: false,
             used: Cell::new(false),
+            members: OnceCell::new(),
         };
         let (key, family) = match kind {
             "address-group" => ("address", Some(Family::V4)),
@@ -196,9 +203,14 @@ impl<'t> Around<'t> {
     }
 
     /// What a group stands for, with all it includes; `None` where there is none.
-    pub fn members(&self, kind: &str, name: &str) -> Option<Members> {
-        let mut todo = vec![self.groups.get(&(kind, name))?];
-        let mut seen = BTreeSet::from([name]);
+    pub fn members(&self, kind: &str, name: &str) -> Option<Rc<Members>> {
+        let own = self.groups.get(&(kind, name))?;
+        Some(Rc::clone(own.members.get_or_init(|| Rc::new(self.gathered(kind, own)))))
+    }
+
+    fn gathered(&self, kind: &str, own: &Own<'t>) -> Members {
+        let mut todo = vec![own];
+        let mut seen = BTreeSet::from([own.node.name()]);
         let (mut ranges, mut words, mut open) = (Vec::new(), Vec::new(), false);
         while let Some(own) = todo.pop() {
             ranges.extend(own.ranges.iter().copied());
@@ -210,7 +222,7 @@ impl<'t> Around<'t> {
         }
         words.sort();
         words.dedup();
-        Some(Members { ranges: Ranges::from_unsorted(ranges), words, open })
+        Members { ranges: Ranges::from_unsorted(ranges), words, open }
     }
 
     /// `ADDRv4_eth0`, `NETv4_eth0` of EdgeOS: the address of an interface, or its networks; `None` for another name.
@@ -264,27 +276,46 @@ impl<'t> Around<'t> {
     }
 
     fn interface(&mut self, name: String, node: At<'t>) {
+        let off = node.child("disable");
         for vif in node.values("vif") {
-            self.interface_alone(format!("{name}.{}", vif.name()), vif);
+            self.interface_alone(format!("{name}.{}", vif.name()), vif, off);
         }
         for vif in node.values("vif-s") {
             for inner in vif.values("vif-c") {
-                self.interface_alone(format!("{name}.{}.{}", vif.name(), inner.name()), inner);
+                let off = off.or(vif.child("disable"));
+                self.interface_alone(format!("{name}.{}.{}", vif.name(), inner.name()), inner, off);
             }
-            self.interface_alone(format!("{name}.{}", vif.name()), vif);
+            self.interface_alone(format!("{name}.{}", vif.name()), vif, off);
         }
-        self.interface_alone(name, node);
+        self.interface_alone(name, node, None);
     }
 
-    fn interface_alone(&mut self, name: String, node: At<'t>) {
+    /// What lies on an interface by its name carries nothing where that is off.
+    fn rest_on_others(&mut self) {
+        let inner = |name: &str| ["pppoe", "peth", "macsec"].iter().any(|kind| name.starts_with(kind));
+        let under = |node: At<'t>| node.value("source-interface").or(node.value("link"));
+        let named = self.interfaces.iter().filter(|(name, i)| inner(name) && i.off.is_none());
+        let found = named.filter_map(|(name, i)| {
+            let below = self.interfaces.get(under(i.node?)?)?;
+            Some((name.clone(), below.off?))
+        });
+        for (name, off) in found.collect::<Vec<_>>() {
+            self.interfaces.entry(name).or_default().off = Some(off);
+        }
+    }
+
+    fn interface_alone(&mut self, name: String, node: At<'t>, above: Option<At<'t>>) {
+        let off = above.or(node.child("disable"));
         // Sessions that hang below a port; where they have a kind of their own they are tags with full names.
         for session in node.values("pppoe") {
             let entry = self.interfaces.entry(format!("pppoe{}", session.name())).or_default();
             entry.node = Some(session);
             entry.dynamic = true;
+            entry.off = off.or(session.child("disable"));
         }
         let entry = self.interfaces.entry(name).or_default();
         entry.node = Some(node);
+        entry.off = off;
         for address in node.values("address") {
             match parse_prefix(address.name()) {
                 Some(net) => entry.addresses.push((
@@ -318,6 +349,13 @@ impl<'t> Around<'t> {
     /// The interfaces packets are routed through: they have an address, and something is behind them.
     pub fn routed(&self) -> impl Iterator<Item = (&String, &Interface<'t>)> {
         let inner = |name: &str| name == "lo" || name.starts_with("dum");
-        self.interfaces.iter().filter(move |(name, i)| !inner(name) && (i.dynamic || !i.addresses.is_empty()))
+        let addressed = |i: &Interface<'_>| i.dynamic || !i.addresses.is_empty();
+        self.interfaces.iter().filter(move |(name, i)| !inner(name) && addressed(i) && i.off.is_none())
+    }
+
+    /// The interfaces that have an address.
+    pub fn with_address(&self, address: u128) -> Vec<String> {
+        let has = |i: &Interface<'_>| i.addresses.iter().any(|(_, own, _)| *own == address);
+        self.interfaces.iter().filter(|(_, i)| has(i)).map(|(name, _)| name.clone()).collect()
     }
 }

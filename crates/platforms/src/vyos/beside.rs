@@ -110,6 +110,7 @@ pub fn build(builder: &mut Builder<'_, '_>) {
     for node in [firewall, options].into_iter().flatten() {
         settings(builder, node);
     }
+    off(builder);
     interfaces(builder);
     forwarding(builder);
     marks(builder);
@@ -244,6 +245,33 @@ fn interfaces(builder: &mut Builder<'_, '_>) {
                 one(builder, at.span(), (Hook::Forward, -1, Some(family)), when, Action::Drop);
             }
         }
+    }
+}
+
+/// Interfaces that are switched off: nothing comes in or leaves there.
+fn off(builder: &mut Builder<'_, '_>) {
+    let around = builder.around;
+    let mut places: BTreeMap<Span, Vec<String>> = BTreeMap::new();
+    for (name, interface) in &around.interfaces {
+        if let Some(at) = interface.off {
+            places.entry(at.span()).or_default().push(name.clone());
+        }
+    }
+    let Some((first, _)) = places.first_key_value().map(|(span, names)| (span.clone(), names)) else {
+        return;
+    };
+    for (hook, priority) in [(Hook::Prerouting, -90_001), (Hook::Forward, -2), (Hook::Output, -1000)] {
+        let chain = builder.chain("interfaces that are off".into());
+        for (span, names) in &places {
+            let when = match hook {
+                Hook::Prerouting => Match { input: on(names), ..Match::default() },
+                _ => Match { output: on(names), ..Match::default() },
+            };
+            // Nothing is there to be missed in a log.
+            builder.push(chain, span.clone(), when, Action::Drop, true);
+        }
+        let (kind, policy, policy_span) = (Kind::Filter, Policy::Accept, first.clone());
+        builder.rules.bases.push(Base { chain, hook, priority, kind, policy, policy_span, family: None });
     }
 }
 

@@ -6,7 +6,7 @@
 use super::around::Around;
 use super::matches::{Bad, Reading, bad, doubt, missing};
 use super::tree::At;
-use super::{ahead, beside, nat, zones};
+use super::{ahead, beside, diverted, nat, zones};
 use crate::loops::{self, Named};
 use std::collections::{BTreeMap, BTreeSet};
 use tillgate_model::{Date, Diagnostic, Family, Ranges, Span, Text};
@@ -67,6 +67,7 @@ pub fn build(root: At<'_>, diagnostics: &mut Vec<Diagnostic>) -> RuleSet {
     zones::build(&mut builder);
     builder.everywhere();
     nat::build(&mut builder);
+    diverted::build(&mut builder);
     beside::build(&mut builder);
     builder.end();
     let mut rules = builder.rules;

@@ -121,8 +121,8 @@ pub fn writer<'a>(sheet: &Sheet<'a, '_>) -> Writer<'a> {
             "network-group" | "ipv6-network-group" => {
                 Group::Networks(family, prefixes(family, &members.ranges))
             }
-            "domain-group" => Group::Names(members.words),
-            "interface-group" => Group::Interfaces(members.words),
+            "domain-group" => Group::Names(members.words.clone()),
+            "interface-group" => Group::Interfaces(members.words.clone()),
             _ => continue,
         };
         out.groups.entry(group).or_insert_with(|| name.to_string());

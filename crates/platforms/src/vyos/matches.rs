@@ -4,6 +4,7 @@ use super::around::{Around, Members, addresses, port};
 use super::icmp;
 use super::tree::At;
 use crate::names;
+use std::rc::Rc;
 use tillgate_model::{Family, Protocol, Ranges, Span, State, Text};
 use tillgate_packetset::Field;
 use tillgate_ruleset::{InterfaceMatch, Match, NameSet, Term};
@@ -36,6 +37,9 @@ const OTHER: &[&str] = &[
 
 /// Most free bits of an address mask that are spelled out: each doubles the addresses to name.
 const FREE_BITS: u32 = 8;
+
+/// Most matches a rule is taken apart into.
+const VARIANTS: usize = 16;
 
 /// Where a rule stands.
 #[derive(Clone, Copy)]
@@ -258,18 +262,17 @@ impl<'t> Reading<'_, 't> {
             "dynamic-address-group" if v6 => "dynamic-ipv6-address-group",
             kind => kind,
         };
-        let members = self.around.members(kind, name);
-        let members = members.or_else(|| self.around.of_interface(self.family, name));
-        let Some(Members { ranges, words, open }) = members else {
-            return Err((at.place(), Text::new("unknown-object").arg("name", name)));
-        };
+        let found = self.around.members(kind, name);
+        let found = found.or_else(|| self.around.of_interface(self.family, name).map(Rc::new));
+        let found = found.ok_or_else(|| (at.place(), Text::new("unknown-object").arg("name", name)))?;
+        let Members { ranges, words, open } = found.as_ref();
         match kind {
             "port-group" => {
-                let ranges = signed(&ranges, negate, 65535);
+                let ranges = signed(ranges, negate, 65535);
                 all.iter_mut().for_each(|w| w.narrow(port_field, &ranges));
                 return Ok(Some(at.place()));
             }
-            "domain-group" => self.named(&words, negate, field, name, all),
+            "domain-group" => self.named(words, negate, field, name, all),
             "address-group" | "network-group" | "ipv6-address-group" | "ipv6-network-group" => {
                 let max = self.family.max_address();
                 let text = Text::new("not-modelled-set").arg("set", name);
@@ -285,9 +288,11 @@ impl<'t> Reading<'_, 't> {
                 // Members are certain; who else comes and goes is not.
                 *all = match (negate, open) {
                     (true, open) => within(&rest, !open),
-                    (false, false) => within(&ranges, true),
+                    (false, false) => within(ranges, true),
                     (false, true) if ranges.is_empty() => within(&rest, false),
-                    (false, true) => [within(&ranges, true), within(&rest, false)].concat(),
+                    // Each such group doubles what there is; beyond, nothing of them is certain.
+                    (false, true) if all.len() >= VARIANTS => within(&Ranges::full(max), false),
+                    (false, true) => [within(ranges, true), within(&rest, false)].concat(),
                 };
             }
             _ => {
@@ -384,7 +389,7 @@ impl<'t> Reading<'_, 't> {
             let Some(members) = self.around.members("interface-group", name) else {
                 return Err((at.place(), Text::new("unknown-object").arg("name", name)));
             };
-            conditions.push(InterfaceMatch { patterns: members.words, negate });
+            conditions.push(InterfaceMatch { patterns: members.words.clone(), negate });
         }
         // A name that may be that of a VRF says less than it seems.
         if !open.is_empty() {

@@ -7,6 +7,8 @@ mod around;
 mod beside;
 mod bind;
 mod build;
+mod commands;
+mod diverted;
 mod edit;
 mod forged;
 mod grant;
@@ -141,6 +143,50 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(wrong(text), *expected, "{text}");
         }
+    }
+
+    #[test]
+    fn blanks_of_any_kind_part_words() {
+        let text = "set firewall name\u{c}A rule 1 action\u{b}'drop'\u{85}\nset interfaces ethernet eth0 firewall in name A";
+        assert!(wrong(text).is_empty());
+        assert_eq!(read(text).rules.len(), 2, "the rule and the binding");
+    }
+
+    #[test]
+    fn behind_an_open_quote_nothing_is_read_before_the_next_command() {
+        let text = "set pki certificate x private key 'MIIEkeyone\nAbCdSECRETline\nvyos@shop# set system host-name 'x'\nset nat y z";
+        let read = read(text);
+        let shown: Vec<&str> =
+            read.diagnostics.iter().filter_map(|d| d.span.as_ref()).map(|span| span.text()).collect();
+        assert_eq!(shown, ["'"]);
+        let said = |text: &tillgate_model::Text| format!("{text:?}");
+        assert!(!read.diagnostics.iter().any(|d| said(&d.message).contains("SECRET")));
+        assert!(read.rules.notes.iter().any(|n| said(&n.text).contains("\"y\"")), "what follows is read");
+    }
+
+    #[test]
+    fn a_session_goes_no_deeper_than_paths_do() {
+        let text = "edit a\n".repeat(50) + "set b c";
+        assert_eq!(wrong(&text).len(), 10);
+    }
+
+    #[test]
+    fn open_groups_do_not_multiply() {
+        let mut text = String::from("set firewall name A rule 1 action 'drop'\n");
+        for n in 0..40 {
+            text += &format!("set interfaces ethernet eth{n} address '10.0.{n}.1/24'\n");
+            text += &format!("set interfaces ethernet eth{n} address 'dhcp'\n");
+            text += &format!("set firewall name A rule 1 source group address-group 'NETv4_eth{n}'\n");
+        }
+        assert!(read(&text).rules.len() < 40);
+    }
+
+    #[test]
+    fn what_takes_packets_elsewhere_is_told() {
+        let text = "set firewall ipv4 forward filter default-action 'accept'\nset service webproxy listen-address 10.0.0.1\nset service webproxy listen-address 10.0.1.1 disable-transparent\nset high-availability virtual-server V address '203.0.113.9'\nset container name web port http source '8080'\n";
+        let notes = read(text).rules.notes;
+        let lines: Vec<usize> = notes.iter().filter(|n| n.bears).map(|n| n.span.position().0).collect();
+        assert_eq!(lines, [2, 4, 5]);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! A configuration's text while it is changed: what goes and what comes, as commands or in braces.
 
+use super::commands::{Commands, starts};
 use super::text::{self, Statement};
 use super::tree::At;
-use crate::edit::{after_line, indent, insert, whole_lines};
+use crate::edit::{after_line, indent, insert, on_new_line, whole_lines};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ pub struct Page<'t> {
     pub root: At<'t>,
     pub file: Arc<SourceFile>,
     /// Its commands, unless it is written in braces.
-    commands: Option<Vec<Statement>>,
+    commands: Option<Commands>,
     /// Whether it puts values in quotes that need none.
     quotes: bool,
 }
@@ -69,7 +70,7 @@ fn bare(word: &str) -> &str {
 const BEHIND: &str = "+";
 
 /// The order a device prints words in: numbers by size.
-fn order(a: &str, b: &str) -> Ordering {
+pub fn order(a: &str, b: &str) -> Ordering {
     let number = |word: &str| match word.strip_suffix(BEHIND) {
         Some(word) => word.parse::<u32>().ok().map(|n| (n, true)),
         None => word.parse().ok().map(|n| (n, false)),
@@ -126,7 +127,7 @@ impl<'t> Page<'t> {
             }
             None => file.text.contains("action \""),
         };
-        Page { root, file: Arc::clone(file), commands, quotes }
+        Page { root, file: Arc::clone(file), commands: commands.map(Commands::of), quotes }
     }
 
     /// Whether it consists of commands.
@@ -149,7 +150,7 @@ impl<'t> Page<'t> {
             return self.without_block(path, around).into_iter().collect();
         };
         let mut out: Vec<Edit> = Vec::new();
-        for statement in commands.iter().filter(|s| starts(s, path)) {
+        for statement in commands.list.iter().filter(|s| starts(s, path)) {
             let span = whole_lines(&Span::new(&self.file, statement.whole.0, statement.whole.1));
             match out.last_mut().filter(|edit| edit.span.end == span.start) {
                 Some(edit) => edit.span.end = span.end,
@@ -202,7 +203,7 @@ impl<'t> Page<'t> {
             |start: usize, end: usize| Edit { span: Span::new(&self.file, start, end), text: to.clone() };
         match &self.commands {
             Some(commands) => {
-                let named = commands.iter().filter(|s| starts(s, &path) && s.level < path.len());
+                let named = commands.list.iter().filter(|s| starts(s, &path) && s.level < path.len());
                 named.filter_map(|s| s.path.get(path.len() - 1)).map(|w| word(w.start, w.end)).collect()
             }
             None => {
@@ -221,31 +222,15 @@ impl<'t> Page<'t> {
         }
     }
 
-    fn with_commands(&self, commands: &[Statement], lines: &[Line], gone: &[&str]) -> Vec<Edit> {
+    fn with_commands(&self, commands: &Commands, lines: &[Line], gone: &[&str]) -> Vec<Edit> {
         let mut texts: BTreeMap<usize, String> = BTreeMap::new();
-        let kept = || commands.iter().filter(|s| gone.is_empty() || !starts(s, gone));
+        let mut finder = commands.finder(gone);
         for line in lines {
-            let place = line.place();
-            let (mut best, mut first, mut after): (_, _, Option<&Statement>) = (0, None, None);
-            for statement in kept() {
-                let same = statement.path.iter().zip(&place).take_while(|(a, b)| a.text == **b).count();
-                if same > best {
-                    (best, first, after) = (same, None, None);
-                }
-                if same == best {
-                    first = first.or(Some(statement));
-                    let next = statement.path.get(best).map_or("", |w| &w.text);
-                    if order(next, place.get(best).map_or("", |w| w)) != Ordering::Greater {
-                        after = Some(statement);
-                    }
-                }
-            }
-            if best == place.len() {
-                continue;
-            }
+            let Some((after, first)) = finder.neighbours(&line.place()) else { continue };
+            let span = |s: &Statement| Span::new(&self.file, s.whole.0, s.whole.1);
             let (at, beside) = match (after, first) {
-                (Some(s), _) => (after_line(&Span::new(&self.file, s.whole.0, s.whole.1)).start, Some(s)),
-                (None, Some(s)) => (whole_lines(&Span::new(&self.file, s.whole.0, s.whole.1)).start, Some(s)),
+                (Some(s), _) => (after_line(&span(s)).start, Some(s)),
+                (None, Some(s)) => (whole_lines(&span(s)).start, Some(s)),
                 (None, None) => (self.file.text.len() as u32, None),
             };
             let level = beside.map_or(&[][..], |s| s.path.get(..s.level).unwrap_or(&[]));
@@ -253,21 +238,21 @@ impl<'t> Page<'t> {
             if level.len() >= line.words.len() || level.iter().zip(&line.words).any(|(a, b)| a.text != *b) {
                 return Vec::new();
             }
-            let front =
-                beside.map_or(String::new(), |s| indent(&Span::new(&self.file, s.whole.0, s.whole.1)));
+            let front = beside.map_or(String::new(), |s| indent(&span(s)));
             let words: Vec<String> =
                 line.words.iter().skip(level.len()).map(|w| self.command_word(w)).collect();
             let out = texts.entry(at as usize).or_default();
             *out += &format!("{front}set {}\n", words.join(" "));
         }
-        texts.into_iter().map(|(at, new)| self.insert(Span::new(&self.file, at, at), new)).collect()
+        let add = |(at, new): (usize, String)| self.insert(Span::new(&self.file, at, at), new);
+        texts.into_iter().map(add).collect()
     }
 
     /// New lines; the last line of a file may lack its end.
     fn insert(&self, at: Span, new: String) -> Edit {
-        let text = &self.file.text;
-        let open = at.end as usize == text.len() && !text.is_empty() && !text.ends_with('\n');
-        insert(at, if open { format!("\n{}", new.trim_end_matches('\n')) } else { new })
+        let last = at.end as usize == self.file.text.len();
+        let new = if last { on_new_line(&at, new) } else { new };
+        insert(at, new)
     }
 
     /// A value without quotes where the file does without.
@@ -390,10 +375,6 @@ impl<'t> Page<'t> {
         }
         value.to_string()
     }
-}
-
-fn starts(statement: &Statement, path: &[&str]) -> bool {
-    statement.path.len() >= path.len() && statement.path.iter().zip(path).all(|(a, b)| a.text == **b)
 }
 
 /// A span with its whole lines where nothing else stands on them but marks of changes.

@@ -8,7 +8,7 @@ use tillgate_model::{Diagnostic, SourceFile, Span, Text};
 pub fn read<'f>(files: &'f [Arc<SourceFile>], diagnostics: &mut Vec<Diagnostic>) -> Tree<'f> {
     let mut tree = Tree::new(files);
     for (number, file) in files.iter().enumerate() {
-        let mut reader = Reader { file, number, text: &file.text, at: 0, diagnostics };
+        let mut reader = Reader { file, number, text: &file.text, at: 0, diagnostics, torn: false };
         if typed(&file.text) { reader.lines(&mut tree) } else { reader.blocks(&mut tree) }
     }
     tree
@@ -74,9 +74,16 @@ pub fn without_prompt(line: &str) -> (&str, usize) {
     (line, 0)
 }
 
+/// How many words the level of a session has at most; the longest paths there are have half of it.
+const DEEPEST: usize = 40;
+
+/// More letters than any command has.
+const LONGEST: usize = 20;
+
 /// Goes to another level of the configuration; `false` for what does not.
 fn walk(verb: &str, rest: &[Word], level: &mut Vec<Word>) -> bool {
     match verb {
+        "edit" if level.len() + rest.len() > DEEPEST => return false,
         "edit" => level.extend_from_slice(rest),
         "up" => {
             level.pop();
@@ -103,7 +110,8 @@ pub fn statements(file: &Arc<SourceFile>) -> Option<Vec<Statement>> {
         return None;
     }
     let mut found = Vec::new();
-    let mut reader = Reader { file, number: 0, text: &file.text, at: 0, diagnostics: &mut found };
+    let mut reader =
+        Reader { file, number: 0, text: &file.text, at: 0, diagnostics: &mut found, torn: false };
     let mut level: Vec<Word> = Vec::new();
     let mut out = Vec::new();
     while let Some((words, whole)) = reader.next_command(&mut level) {
@@ -133,6 +141,14 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     diagnostics: &'a mut Vec<Diagnostic>,
+    /// A quote has no end.
+    torn: bool,
+}
+
+/// Whether a line is one of these commands.
+fn is_command(line: &str, verbs: &[&str]) -> bool {
+    let line = without_prompt(line).0;
+    verbs.iter().any(|verb| line.strip_prefix(verb).is_some_and(|rest| rest.starts_with([' ', '\t'])))
 }
 
 impl Reader<'_> {
@@ -174,7 +190,7 @@ impl Reader<'_> {
             }
             if let Some(path) = rest.strip_prefix("[edit") {
                 let words = path.trim_end_matches(']').split_whitespace();
-                *level = words.map(|w| Word { text: w.to_string(), start, end }).collect();
+                *level = words.take(DEEPEST).map(|w| Word { text: w.to_string(), start, end }).collect();
                 self.at = end + 1;
                 continue;
             }
@@ -182,6 +198,14 @@ impl Reader<'_> {
             let words = self.typed_words();
             let end = words.last().map_or(self.at, |w| w.end);
             self.at = self.line_end() + 1;
+            // The rest of what was quoted is no command, and may be a key.
+            while std::mem::take(&mut self.torn) && self.at < self.text.len() {
+                let end = self.line_end();
+                if !is_command(self.text[self.at..end].trim_start(), &["set", "delete", "edit"]) {
+                    self.at = end + 1;
+                    self.torn = true;
+                }
+            }
             return Some((words, (start, end)));
         }
         None
@@ -200,9 +224,16 @@ impl Reader<'_> {
             }
             "delete" => tree.remove(level.iter().chain(rest).map(|w| w.text.as_str())),
             verb if walk(verb, rest, level) => {}
+            "edit" => {
+                self.error(whole.0, whole.1, Text::new("include-too-deep").arg("name", &verb.text));
+            }
             verb if CHANGES.contains(&verb) => self.error(whole.0, whole.1, Text::new("vyos-changes")),
             verb if COMMANDS.contains(&verb) => {}
-            _ => self.error(verb.start, verb.end, Text::new("unknown-word").arg("word", &verb.text)),
+            // Where quotes do not pair, it may be a line of a key.
+            word if word.len() > LONGEST => {
+                self.error(verb.start, verb.start, Text::new("unknown-word").arg("word", "…"));
+            }
+            word => self.error(verb.start, verb.end, Text::new("unknown-word").arg("word", word)),
         }
     }
 
@@ -210,7 +241,7 @@ impl Reader<'_> {
     fn typed_words(&mut self) -> Vec<Word> {
         let mut words = Vec::new();
         loop {
-            while let Some(c @ (' ' | '\t' | '\r')) = self.peek() {
+            while let Some(c) = self.peek().filter(|c| c.is_whitespace() && *c != '\n') {
                 self.skip(c);
             }
             if matches!(self.peek(), None | Some('\n')) {
@@ -367,7 +398,7 @@ impl Reader<'_> {
             match c {
                 c if c == quote => return,
                 // The next command: nobody writes one into a value.
-                '\n' if self.text[self.at..].starts_with("set ") => break,
+                '\n' if is_command(&self.text[self.at..self.line_end()], &["set"]) => break,
                 '\\' if quote == '"' => match self.peek() {
                     Some(c @ ('"' | '\\')) => {
                         text.push(c);
@@ -383,6 +414,7 @@ impl Reader<'_> {
         text.truncate(before);
         text.push_str(self.text[inner..end].trim_end());
         self.at = end;
+        self.torn = true;
         // The mark alone: what follows may be a password.
         self.error(start, inner, Text::new("open-string"));
     }
