@@ -6,6 +6,7 @@
 mod allowed;
 mod bind;
 mod diff;
+mod effect;
 mod excess;
 mod fix;
 mod held;
