@@ -186,9 +186,7 @@ impl<'a> Effect<'a> {
         let mut wanted: Vec<Cube> = self.intent.flows.iter().filter_map(flow).collect();
         let online = (0..topology.zones.len())
             .filter(|at| topology.zones[*at].internet && topology.zones[*at].role != Role::Pos);
-        wanted.extend(
-            online.flat_map(|at| Family::BOTH.map(|family| self.internet(at, family))).flatten(),
-        );
+        wanted.extend(online.flat_map(|at| Family::BOTH.map(|family| self.internet(at, family))).flatten());
         // Where connections are kept by the rule that let them begin, their answers come with it.
         let answers: Vec<Cube> = wanted.iter().filter_map(answer).collect();
         let mut diagram = Diagram::new();
@@ -199,8 +197,7 @@ impl<'a> Effect<'a> {
             let opened = diagram.cube(&change.cube.clone().without(Field::State), 1, 0);
             let left = diagram.zip(opened, wanted, |a, b| a & (1 - b));
             let answer = change.cube.ranges(Field::State).is_some_and(|r| r.is_subset(&known));
-            left == Node::leaf(0)
-                || answer && diagram.zip(left, answers, |a, b| a & (1 - b)) == Node::leaf(0)
+            left == Node::leaf(0) || answer && diagram.zip(left, answers, |a, b| a & (1 - b)) == Node::leaf(0)
         })
     }
 }

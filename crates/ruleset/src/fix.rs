@@ -72,7 +72,7 @@ pub struct Judged {
 
 /// A change that was proved.
 #[derive(Clone, Debug)]
-pub struct Mended {
+struct Mended {
     /// The change.
     pub edits: Vec<Edit>,
     /// The configuration afterwards.
@@ -83,7 +83,7 @@ pub struct Mended {
 const MOST_ROUNDS: usize = 1000;
 
 /// The smallest proved change that mends a finding. Every proposal tried costs one of `tries`.
-pub fn mend(
+fn mend(
     judged: &Judged,
     finding: &Finding,
     intent: &Intent,
@@ -148,6 +148,8 @@ pub struct Mending {
     pub after: Judged,
     /// The changes in their order; they belong together, each made in the light of those before it.
     pub rounds: Vec<Round>,
+    /// Whether everything was tried; `false` where the work allowed ended it.
+    pub is_complete: bool,
 }
 
 impl Mending {
@@ -158,43 +160,113 @@ impl Mending {
     }
 }
 
-/// Mends one finding after the other until nothing more can be.
-pub fn mend_all(judged: &Judged, intent: &Intent, editor: &dyn Editor, mut tries: usize) -> Mending {
-    let mut after = judged.clone();
-    let mut rounds: Vec<Round> = Vec::new();
-    let mut given_up: BTreeSet<Key> = BTreeSet::new();
-    // What could not be mended before may be once others are.
-    let mut again = false;
-    'rounds: for _ in 0..MOST_ROUNDS {
-        for finding in &after.findings {
-            let key = key(finding);
-            if given_up.contains(&key) {
-                continue;
+/// Mends one finding after the other until nothing more can be: what passes first, then what is untidy.
+pub fn mend_all(judged: &Judged, intent: &Intent, editor: &dyn Editor, tries: usize) -> Mending {
+    let mending = Mending { after: judged.clone(), rounds: Vec::new(), is_complete: true };
+    let mut work = Work { judged, intent, editor, tries, mending };
+    work.one_by_one(|id| !TIDY.contains(&id));
+    TIDY.into_iter().for_each(|id| work.together(id));
+    work.one_by_one(|_| true);
+    work.mending
+}
+
+/// What removing a line that does nothing mends, each kind by itself: of two rules that do the same, one must stay.
+const TIDY: [FindingId; 4] =
+    [FindingId::RuleShadowed, FindingId::RuleRedundant, FindingId::RuleDisabled, FindingId::ObjectUnused];
+
+/// From so many on, lines that do nothing go in one change.
+const MANY: usize = 32;
+
+struct Work<'a> {
+    judged: &'a Judged,
+    intent: &'a Intent,
+    editor: &'a dyn Editor,
+    tries: usize,
+    mending: Mending,
+}
+
+impl Work<'_> {
+    fn one_by_one(&mut self, asked: impl Fn(FindingId) -> bool) {
+        let mut given_up: BTreeSet<Key> = BTreeSet::new();
+        // What could not be mended before may be once others are.
+        let mut again = false;
+        'rounds: while self.mending.rounds.len() < MOST_ROUNDS {
+            for finding in self.mending.after.findings.iter().filter(|f| asked(f.id)) {
+                let key = key(finding);
+                if given_up.contains(&key) {
+                    continue;
+                }
+                let done = mend(&self.mending.after, finding, self.intent, self.editor, &mut self.tries);
+                if let Some(done) = done {
+                    let finding = finding.clone();
+                    self.keep(finding, done);
+                    again = true;
+                    continue 'rounds;
+                }
+                if self.tries == 0 {
+                    self.mending.is_complete = false;
+                    return;
+                }
+                given_up.insert(key);
             }
-            if let Some(done) = mend(&after, finding, intent, editor, &mut tries) {
-                let (old, new) = (counted(&after.findings), counted(&done.after.findings));
-                let gone = |key: &Key| match by_line(key.0) {
-                    true => about(&new, key) == 0,
-                    false => !new.contains_key(key),
-                };
-                let gone = old.keys().filter(|key| gone(key)).cloned().collect();
-                let lines = done.edits.iter().map(|edit| original_line(judged, &rounds, edit)).collect();
-                rounds.push(Round { finding: finding.clone(), edits: done.edits, lines, gone });
-                after = done.after;
-                again = true;
-                continue 'rounds;
+            if !std::mem::take(&mut again) {
+                return;
             }
-            if tries == 0 {
-                break 'rounds;
-            }
-            given_up.insert(key);
+            given_up.clear();
         }
-        if !std::mem::take(&mut again) {
-            break;
-        }
-        given_up.clear();
+        self.mending.is_complete = false;
     }
-    Mending { after, rounds }
+
+    /// Removes many lines of one kind at once; where that does not do, the halves of them.
+    fn together(&mut self, id: FindingId) {
+        let proved = |f: &&Finding| f.id == id && f.proof == Proof::Proved;
+        let all: Vec<Key> = self.mending.after.findings.iter().filter(proved).map(key).collect();
+        let mut todo = vec![all];
+        while let Some(mut part) = todo.pop().filter(|part| part.len() >= MANY && self.tries > 0) {
+            let keys: BTreeSet<&Key> = part.iter().collect();
+            let after = &self.mending.after;
+            let list: Vec<&Finding> =
+                after.findings.iter().filter(|f| f.id == id && keys.contains(&key(f))).collect();
+            let Some(first) = list.first().map(|f| (*f).clone()) else { continue };
+            let removal = |finding: &&Finding| {
+                let repairs = proposals(finding, after, self.intent);
+                self.editor.edits(after, repairs.first()?).into_iter().next()
+            };
+            let mut edits: Vec<Edit> = list.iter().filter_map(removal).flatten().collect();
+            edits.sort_by(|a, b| (&a.span, &a.text).cmp(&(&b.span, &b.text)));
+            edits.dedup();
+            let tried = attempt(after, edits, self.intent, self.editor, &mut self.tries).flatten();
+            let done = tried.filter(|done| {
+                let new = counted(&done.after.findings);
+                let (old, mended) =
+                    (counted(&after.findings), done.after.findings.len() < after.findings.len());
+                let same = |key: &Key| old.contains_key(key) || TIDY.contains(&key.0) || uncovered(key.0);
+                mended
+                    && new.keys().all(same)
+                    && Effect::of(&after.rules, &done.after.rules, self.intent).fits(Aim::Same)
+            });
+            match done {
+                Some(done) => self.keep(first, done),
+                None => {
+                    let half = part.split_off(part.len() / 2);
+                    todo.extend([half, part]);
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, finding: Finding, done: Mended) {
+        let Mending { after, rounds, .. } = &mut self.mending;
+        let (old, new) = (counted(&after.findings), counted(&done.after.findings));
+        let gone = |key: &Key| match by_line(key.0) {
+            true => about(&new, key) == 0,
+            false => !new.contains_key(key),
+        };
+        let gone = old.keys().filter(|key| gone(key)).cloned().collect();
+        let lines = done.edits.iter().map(|edit| original_line(self.judged, rounds, edit)).collect();
+        rounds.push(Round { finding, edits: done.edits, lines, gone });
+        *after = done.after;
+    }
 }
 
 /// Where an edit starts in the original text: the earlier rounds are taken back, the last one first.
