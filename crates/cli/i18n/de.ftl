@@ -364,6 +364,7 @@ label-new = neu
 cmd-diff = Was eine Änderung öffnet und schließt, als Pakete
 
 # Korrekturen und andere Ausgabeformen
+fix-stopped = die erlaubte Arbeit endete, bevor alles versucht war; Änderung anwenden und noch einmal aufrufen
 fix-summary = { $mended } behoben und bewiesen; { $left } übrig
 format-not-here = dieser Befehl kennt diese Ausgabeform nicht
 held-summary = woran die { $count } Datenflüsse der Terminals erkannt werden: { $port } nur am Port, { $address } an Adressen, { $name } an Namen, { $application } als Anwendung

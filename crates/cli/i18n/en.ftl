@@ -314,6 +314,7 @@ label-old = old
 label-new = new
 
 # Repairs and other formats
+fix-stopped = the work allowed ended before everything was tried; apply the patch and run it again
 fix-summary = { $mended } mended and proved; { $left } left
 format-not-here = this command does not print that format
 held-summary = how the terminals' { $count } flows are held: { $port } by port only, { $address } by address, { $name } by name, { $application } by application

@@ -166,6 +166,13 @@ pub struct Render {
     pub output: Option<PathBuf>,
 }
 
+impl Render {
+    /// Whether a checklist is asked for: what stands for every device that has only a web page.
+    pub fn is_checklist(&self) -> bool {
+        self.platform.as_deref() == Some("checklist")
+    }
+}
+
 #[derive(Args, Debug)]
 pub struct Verify {
     /// Site name; without one, what can be judged without an estate

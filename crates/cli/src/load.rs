@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tillgate_catalog::Library;
 use tillgate_estate::Estate;
-use tillgate_model::{SourceFile, Text};
+use tillgate_model::{Diagnostic, SourceFile, Text};
 use tillgate_platforms::{
     IncludeError, Includes, Input, LARGEST, PLATFORMS, Parsed, Platform, is_companion, recognise,
 };
+use tillgate_ruleset::RuleSet;
 
 /// Reads a text file, or standard input for `-`. What is not text is refused.
 pub fn text_file(path: &Path, input: &mut dyn Read, output: &mut Output<'_>) -> Result<Arc<SourceFile>> {
@@ -226,6 +227,29 @@ fn is_resolver(text: &str) -> bool {
     let marks =
         ["nftset=", "ipset=/", "dhcp-range=", "dhcp-host=", "bind-dynamic", "except-interface=", "server=/"];
     text.lines().take(200).any(|l| marks.iter().any(|m| l.trim_start().starts_with(m)))
+}
+
+/// Why there is nothing to judge.
+pub enum Unread {
+    /// Errors of the configuration.
+    Diagnostics(Vec<Diagnostic>),
+    /// It has no rules at all.
+    Problem(Problem),
+}
+
+/// The rules of a gathered configuration, to be judged for a site or by themselves.
+pub fn rules(config: &Config, for_site: bool) -> std::result::Result<RuleSet, Unread> {
+    let Parsed { rules, diagnostics } = parse(config);
+    if !diagnostics.is_empty() {
+        return Err(Unread::Diagnostics(diagnostics));
+    }
+    // On a router that filters nothing unless told so, no rule means that everything passes, which a site's plan can be
+    // held against; elsewhere, and without a site, there is nothing to judge.
+    if rules.chains.is_empty() && !(for_site && config.platform.is_open_without_rules) {
+        let name = config.main.first().map_or("", |f| &f.name);
+        return Err(Unread::Problem(Text::new("config-no-rules").arg("name", name)));
+    }
+    Ok(rules)
 }
 
 /// Reads a gathered configuration.

@@ -51,6 +51,13 @@ fn untidy_rules_are_found_exactly() {
     // An exception before the rule it is made from is none.
     let list = findings(&chain("ip saddr 10.0.0.7 tcp dport 443 drop\ntcp dport 443 accept\n"), "");
     assert!(!list.iter().any(|(id, ..)| id == "rule-conflicting"), "{list:?}");
+    // A line that stands for several rules is untidy only as a whole.
+    let part = "tcp dport 443 accept\nmeta l4proto tcp tcp dport vmap { 443 : accept, 80 : accept }\n";
+    let list = findings(&chain(part), "");
+    assert!(!has(&list, "rule-shadowed", 3), "{list:?}");
+    let whole = "tcp dport 1-500 accept\nmeta l4proto tcp tcp dport vmap { 443 : accept, 80 : accept }\n";
+    let list = findings(&chain(whole), "");
+    assert!(has(&list, "rule-shadowed", 3), "{list:?}");
     // No packet is both.
     let list =
         findings(&chain("ip saddr 10.0.0.0/24 ip saddr 10.0.1.0/24 accept\ntcp dport 443 accept\n"), "");

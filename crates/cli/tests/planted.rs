@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{example, json, scratch, tillgate};
+use common::{apply, example, json, scratch, tillgate};
 use serde_json::Value as Json;
 
 #[path = "planted/asa.rs"]
@@ -31,29 +31,6 @@ mod vyos;
 fn without(text: &str, gone: &[&str]) -> String {
     let keep = |line: &&str| !gone.iter().any(|g| line.contains(g));
     text.lines().filter(keep).map(|l| format!("{l}\n")).collect()
-}
-
-/// A unified diff of one file, applied: every line it takes away or keeps must be there.
-fn apply(text: &str, patch: &str) -> String {
-    let old: Vec<&str> = text.split_inclusive('\n').collect();
-    let (mut out, mut at) = (String::new(), 0);
-    for line in patch.split_inclusive('\n').skip(2) {
-        if let Some(head) = line.strip_prefix("@@ -") {
-            let first: usize = head.split([',', ' ']).next().unwrap().parse().unwrap();
-            let empty = head.split(' ').next().unwrap().ends_with(",0");
-            let upto = if empty { first } else { first - 1 };
-            out.extend(old[at..upto].iter().copied());
-            at = upto;
-        } else if let Some(new) = line.strip_prefix('+') {
-            out.push_str(new);
-        } else {
-            assert_eq!(old[at], &line[1..], "the patch fits");
-            out.push_str(if line.starts_with(' ') { old[at] } else { "" });
-            at += 1;
-        }
-    }
-    out.extend(old[at..].iter().copied());
-    out
 }
 
 fn found_and_mended(platform: &str, plant: fn(&str) -> String, marks: &[(&str, &str)], lines: usize) {
@@ -91,6 +68,31 @@ fn found_and_mended(platform: &str, plant: fn(&str) -> String, marks: &[(&str, &
     let held = tillgate(&format!("{verify} {} --format json", file.display()), "");
     assert_eq!(held.code, 0, "{platform}: {}{}", held.out, held.err);
     let left: Vec<_> = json(&held)["findings"].as_array().unwrap().to_vec();
+    // Nothing passes that does not in what was written, and nothing is lost of it.
+    let sound = folder.join("rendered.conf");
+    std::fs::write(&sound, &rendered.out).unwrap();
+    let same = tillgate(
+        &format!(
+            "diff {} {} --site bistro --estate {bistro} --platform {platform} --platform {platform} --format json",
+            sound.display(),
+            file.display()
+        ),
+        "",
+    );
+    // The deny of the clock stays for whom the site's plan says nothing of it.
+    for kind in ["opened", "closed", "redirected"] {
+        for change in json(&same)[kind].as_array().unwrap() {
+            let has = |field: &str, value: &str| {
+                change[field].as_array().is_some_and(|list| list.iter().any(|v| v == value))
+            };
+            let of_terminals = has("in", "eth1.20") && has("out", "eth0");
+            let clock = change["destination_port"] == serde_json::json!(["123"]);
+            assert!(
+                !has("state", "new") || clock && of_terminals == (kind == "opened"),
+                "{platform} {kind}: {change:#}"
+            );
+        }
+    }
     // Which of two contradicting rules is meant nobody but their author knows.
     let minor = |f: &&Json| f["severity"] == "low" || f["id"] == "rule-conflicting";
     let left: Vec<_> = left.iter().filter(|f| !minor(f)).collect();

@@ -21,6 +21,8 @@ pub struct Platform {
     pub render: fn(&Site, &Intent) -> Result<Rendered, RenderError>,
     /// Ways to write a repair into a configuration of somebody, smallest first.
     edits: Edits,
+    /// Whether a device without any rule lets everything pass.
+    pub is_open_without_rules: bool,
     /// How files are called that it reads.
     pub extension: &'static str,
     /// The text that says how to load it with a way back.
@@ -44,12 +46,19 @@ impl Platform {
 /// An entry: the folder's name is the platform's name.
 macro_rules! platform {
     ($name:ident, $extension:literal) => {
+        platform!($name, $extension, false)
+    };
+    ($name:ident, $extension:literal, open) => {
+        platform!($name, $extension, true)
+    };
+    ($name:ident, $extension:literal, $open:literal) => {
         Platform {
             name: stringify!($name),
             recognise: crate::$name::recognise,
             parse: crate::$name::parse,
             render: crate::$name::render,
             edits: crate::$name::edits,
+            is_open_without_rules: $open,
             extension: $extension,
             rollback: concat!("render-rollback-", stringify!($name)),
         }
@@ -60,14 +69,14 @@ macro_rules! platform {
 pub const PLATFORMS: &[Platform] = &[
     platform!(asa, "cfg"),
     platform!(fortios, "conf"),
-    platform!(ios, "cfg"),
+    platform!(ios, "cfg", open),
     platform!(iptables, "rules"),
     platform!(nftables, "nft"),
-    platform!(openwrt, "uci"),
+    platform!(openwrt, "uci", open),
     platform!(opnsense, "xml"),
-    platform!(pf, "conf"),
-    platform!(routeros, "rsc"),
-    platform!(vyos, "vyos"),
+    platform!(pf, "conf", open),
+    platform!(routeros, "rsc", open),
+    platform!(vyos, "vyos", open),
 ];
 
 /// An editor of one configuration of a site.

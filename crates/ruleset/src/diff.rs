@@ -11,7 +11,7 @@ use crate::witness;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tillgate_intent::Topology;
+use tillgate_intent::{Intent, Topology};
 use tillgate_model::{Box_, Family, Packet, Proof, Protocol, Ranges, Span, State};
 use tillgate_packetset::{Cube, Field, Node};
 
@@ -31,7 +31,7 @@ pub struct Difference {
     pub equal: bool,
     /// Proved where every rule that matters is modelled; the differences are then all there are.
     pub proof: Proof,
-    universe: Arc<Universe>,
+    pub(crate) universe: Arc<Universe>,
 }
 
 impl Difference {
@@ -47,7 +47,7 @@ impl Difference {
 pub struct Change {
     /// Which packets.
     pub area: Box_,
-    cube: Cube,
+    pub(crate) cube: Cube,
     /// One of them.
     pub packet: Packet,
     /// Whether they certainly fare differently.
@@ -78,7 +78,17 @@ type Group = (Kind, Asked, Proof, Option<RuleId>);
 
 /// Compares two rule sets. With a topology only packets that its routes allow are compared.
 pub fn diff(old: &RuleSet, new: &RuleSet, topology: Option<&Topology>) -> Difference {
-    let universe = Arc::new(Universe::new(&[old, new], topology.unwrap_or(&NOWHERE), None));
+    differences(old, new, topology, None)
+}
+
+/// The same, with the names of an intent among those that are told apart.
+pub(crate) fn differences(
+    old: &RuleSet,
+    new: &RuleSet,
+    topology: Option<&Topology>,
+    intent: Option<&Intent>,
+) -> Difference {
+    let universe = Arc::new(Universe::new(&[old, new], topology.unwrap_or(&NOWHERE), intent));
     let old_plain = Program::over(old, topology, Arc::clone(&universe));
     let new_plain = Program::over(new, topology, Arc::clone(&universe));
     let mut comparison = Comparison {

@@ -581,6 +581,7 @@ impl Judge<'_> {
             lines.insert(rule, self.with_evidence(finding, &shown));
         }
     }
+
     /// Insecure services that a rule permits by their port.
     fn insecure(&self, from: &From, to: To, node: Node, found: &mut Vec<(Key, Finding)>) {
         for (protocol, port, service) in INSECURE {
@@ -588,18 +589,23 @@ impl Judge<'_> {
                 .at(Field::Protocol, protocol.0 as u128)
                 .and_then(|c| c.at(Field::DestinationPort, port.into()));
             let Some(area) = area else { continue };
-            let path = self.program.diagram.path_within(node, &area, |v| Outcomes(v).must_accept());
-            let Some((cube, value)) = path else { continue };
-            let Some(rule) = self.program.decider(Outcomes(value)) else { continue };
-            let meant = |c: &Cube| {
-                let list = c.ranges(Field::DestinationPort).map_or(&[][..], Ranges::as_slice);
-                c.meets(&cube)
+            // A wide rule before it does not hide the one that names the service.
+            let meant = |cube: &Cube| {
+                let list = cube.ranges(Field::DestinationPort).map_or(&[][..], Ranges::as_slice);
+                cube.meets(&area)
                     && list.iter().any(|(lo, hi)| (*lo..=*hi).contains(&port.into()) && hi - lo < ON_PURPOSE)
             };
-            let bound = self.program.chains[rule.0].iter().find(|b| b.index == rule.1);
-            if !bound.is_some_and(|b| b.cubes.iter().any(meant)) {
+            let names = |(chain, index): RuleId| {
+                let bound = &self.program.chains[chain];
+                let at = bound.binary_search_by_key(&index, |b| b.index);
+                at.is_ok_and(|at| bound[at].cubes.iter().any(meant))
+            };
+            let permits =
+                |v: u32| Outcomes(v).must_accept() && self.program.decider(Outcomes(v)).is_some_and(names);
+            let Some((cube, value)) = self.program.diagram.path_within(node, &area, permits) else {
                 continue;
-            }
+            };
+            let Some(rule) = self.program.decider(Outcomes(value)) else { continue };
             let text = Text::new("finding-insecure-service")
                 .arg("service", service)
                 .arg("from", self.name(from))

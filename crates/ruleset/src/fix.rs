@@ -1,17 +1,14 @@
 //! The smallest change of a configuration that mends a finding: proposed in the platform's own words, applied in
 //! memory, read back and judged again. Only a change that mends, breaks nothing and opens nothing is handed out.
 
+use crate::effect::{Aim, Effect};
 use crate::rules::RuleSet;
-use crate::trace::{Effect, Step, trace};
 use crate::verify::verify;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::LazyCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use tillgate_estate::Role;
 use tillgate_intent::{Flow, Intent};
-use tillgate_model::{
-    Decision, Evidence, Family, Finding, FindingId, Packet, Proof, Protocol, SourceFile, Span, State,
-    Subject, address_from_bits,
-};
+use tillgate_model::{Evidence, Finding, FindingId, Proof, SourceFile, Span, Subject};
 
 /// What stands at a span becomes another text; an empty span inserts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +72,7 @@ pub struct Judged {
 
 /// A change that was proved.
 #[derive(Clone, Debug)]
-pub struct Mended {
+struct Mended {
     /// The change.
     pub edits: Vec<Edit>,
     /// The configuration afterwards.
@@ -86,7 +83,7 @@ pub struct Mended {
 const MOST_ROUNDS: usize = 1000;
 
 /// The smallest proved change that mends a finding. Every proposal tried costs one of `tries`.
-pub fn mend(
+fn mend(
     judged: &Judged,
     finding: &Finding,
     intent: &Intent,
@@ -96,43 +93,36 @@ pub fn mend(
     if finding.proof == Proof::Possible {
         return None;
     }
-    let mut lost: Vec<&Flow> = Vec::new();
     // The first change after which the order of rules matters more than before: only where no other mends.
     let mut spare: Option<Mended> = None;
-    for proposal in proposals(finding, judged, intent) {
-        for edits in editor.edits(judged, &proposal) {
-            let tried = attempt(judged, edits, intent, editor, tries)?;
+    let mut queue: VecDeque<Repair<'_>> = proposals(finding, judged, intent).into();
+    while let Some(repair) = queue.pop_front() {
+        // What only the line that goes let through.
+        let mut lost: Option<(Vec<&Flow>, Vec<usize>)> = None;
+        for edits in editor.edits(judged, &repair) {
+            let Some(tried) = attempt(judged, edits, intent, editor, tries) else { return spare };
             let Some(mended) = tried else { continue };
-            match better(judged, &mended, finding, intent, closes(&proposal) && !opens(finding.id)) {
+            // Packets are compared only where the findings speak for the change.
+            let rules = mended.after.rules.clone();
+            let effect = LazyCell::new(move || Effect::of(&judged.rules, &rules, intent));
+            match better(judged, &mended, &effect, finding, aim(finding.id, &repair)) {
                 Better::Yes => return Some(mended),
                 Better::ByOrder => {
-                    lost.clear();
                     spare.get_or_insert(mended);
                     continue;
                 }
                 Better::No => {}
             }
-            if let Repair::Remove(_) = proposal {
-                lost = blocked(&mended.after.findings, &judged.findings, intent);
+            if let (Repair::Remove(_), false) = (&repair, opens(finding.id)) {
+                let mut flows = blocked(&mended.after.findings, &judged.findings, intent);
+                flows.extend(effect.unneeded());
+                lost = Some((flows, effect.offline()));
             }
         }
-        // What only this rule let through gets rules of its own in its place.
-        let Repair::Remove(at) = proposal else { continue };
-        let internet = internet_by(&judged.rules, intent, at);
-        if lost.is_empty() && internet.is_empty() {
-            continue;
-        }
-        let flows = std::mem::take(&mut lost);
-        let instead = Repair::Permit { at, instead: true, flows, internet };
-        for edits in editor.edits(judged, &instead) {
-            let Some(mended) = attempt(judged, edits, intent, editor, tries)? else { continue };
-            match better(judged, &mended, finding, intent, true) {
-                Better::Yes => return Some(mended),
-                Better::ByOrder => {
-                    spare.get_or_insert(mended);
-                }
-                Better::No => {}
-            }
+        if let (Repair::Remove(at), Some((flows, internet))) = (&repair, lost)
+            && !(flows.is_empty() && internet.is_empty())
+        {
+            queue.push_front(Repair::Permit { at, instead: true, flows, internet });
         }
     }
     spare
@@ -158,6 +148,8 @@ pub struct Mending {
     pub after: Judged,
     /// The changes in their order; they belong together, each made in the light of those before it.
     pub rounds: Vec<Round>,
+    /// Whether everything was tried; `false` where the work allowed ended it.
+    pub is_complete: bool,
 }
 
 impl Mending {
@@ -168,39 +160,113 @@ impl Mending {
     }
 }
 
-/// Mends one finding after the other until nothing more can be.
-pub fn mend_all(judged: &Judged, intent: &Intent, editor: &dyn Editor, mut tries: usize) -> Mending {
-    let mut after = judged.clone();
-    let mut rounds: Vec<Round> = Vec::new();
-    let mut given_up: BTreeSet<Key> = BTreeSet::new();
-    // What could not be mended before may be once others are.
-    let mut again = false;
-    'rounds: for _ in 0..MOST_ROUNDS {
-        for finding in &after.findings {
-            let key = key(finding);
-            if given_up.contains(&key) {
-                continue;
+/// Mends one finding after the other until nothing more can be: what passes first, then what is untidy.
+pub fn mend_all(judged: &Judged, intent: &Intent, editor: &dyn Editor, tries: usize) -> Mending {
+    let mending = Mending { after: judged.clone(), rounds: Vec::new(), is_complete: true };
+    let mut work = Work { judged, intent, editor, tries, mending };
+    work.one_by_one(|id| !TIDY.contains(&id));
+    TIDY.into_iter().for_each(|id| work.together(id));
+    work.one_by_one(|_| true);
+    work.mending
+}
+
+/// What removing a line that does nothing mends, each kind by itself: of two rules that do the same, one must stay.
+const TIDY: [FindingId; 4] =
+    [FindingId::RuleShadowed, FindingId::RuleRedundant, FindingId::RuleDisabled, FindingId::ObjectUnused];
+
+/// From so many on, lines that do nothing go in one change.
+const MANY: usize = 32;
+
+struct Work<'a> {
+    judged: &'a Judged,
+    intent: &'a Intent,
+    editor: &'a dyn Editor,
+    tries: usize,
+    mending: Mending,
+}
+
+impl Work<'_> {
+    fn one_by_one(&mut self, asked: impl Fn(FindingId) -> bool) {
+        let mut given_up: BTreeSet<Key> = BTreeSet::new();
+        // What could not be mended before may be once others are.
+        let mut again = false;
+        'rounds: while self.mending.rounds.len() < MOST_ROUNDS {
+            for finding in self.mending.after.findings.iter().filter(|f| asked(f.id)) {
+                let key = key(finding);
+                if given_up.contains(&key) {
+                    continue;
+                }
+                let done = mend(&self.mending.after, finding, self.intent, self.editor, &mut self.tries);
+                if let Some(done) = done {
+                    let finding = finding.clone();
+                    self.keep(finding, done);
+                    again = true;
+                    continue 'rounds;
+                }
+                if self.tries == 0 {
+                    self.mending.is_complete = false;
+                    return;
+                }
+                given_up.insert(key);
             }
-            if let Some(done) = mend(&after, finding, intent, editor, &mut tries) {
-                let (old, new) = (counted(&after.findings), counted(&done.after.findings));
-                let gone = old.into_keys().filter(|key| !new.contains_key(key)).collect();
-                let lines = done.edits.iter().map(|edit| original_line(judged, &rounds, edit)).collect();
-                rounds.push(Round { finding: finding.clone(), edits: done.edits, lines, gone });
-                after = done.after;
-                again = true;
-                continue 'rounds;
+            if !std::mem::take(&mut again) {
+                return;
             }
-            if tries == 0 {
-                break 'rounds;
-            }
-            given_up.insert(key);
+            given_up.clear();
         }
-        if !std::mem::take(&mut again) {
-            break;
-        }
-        given_up.clear();
+        self.mending.is_complete = false;
     }
-    Mending { after, rounds }
+
+    /// Removes many lines of one kind at once; where that does not do, the halves of them.
+    fn together(&mut self, id: FindingId) {
+        let proved = |f: &&Finding| f.id == id && f.proof == Proof::Proved;
+        let all: Vec<Key> = self.mending.after.findings.iter().filter(proved).map(key).collect();
+        let mut todo = vec![all];
+        while let Some(mut part) = todo.pop().filter(|part| part.len() >= MANY && self.tries > 0) {
+            let keys: BTreeSet<&Key> = part.iter().collect();
+            let after = &self.mending.after;
+            let list: Vec<&Finding> =
+                after.findings.iter().filter(|f| f.id == id && keys.contains(&key(f))).collect();
+            let Some(first) = list.first().map(|f| (*f).clone()) else { continue };
+            let removal = |finding: &&Finding| {
+                let repairs = proposals(finding, after, self.intent);
+                self.editor.edits(after, repairs.first()?).into_iter().next()
+            };
+            let mut edits: Vec<Edit> = list.iter().filter_map(removal).flatten().collect();
+            edits.sort_by(|a, b| (&a.span, &a.text).cmp(&(&b.span, &b.text)));
+            edits.dedup();
+            let tried = attempt(after, edits, self.intent, self.editor, &mut self.tries).flatten();
+            let done = tried.filter(|done| {
+                let new = counted(&done.after.findings);
+                let (old, mended) =
+                    (counted(&after.findings), done.after.findings.len() < after.findings.len());
+                let same = |key: &Key| old.contains_key(key) || TIDY.contains(&key.0) || uncovered(key.0);
+                mended
+                    && new.keys().all(same)
+                    && Effect::of(&after.rules, &done.after.rules, self.intent).fits(Aim::Same)
+            });
+            match done {
+                Some(done) => self.keep(first, done),
+                None => {
+                    let half = part.split_off(part.len() / 2);
+                    todo.extend([half, part]);
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, finding: Finding, done: Mended) {
+        let Mending { after, rounds, .. } = &mut self.mending;
+        let (old, new) = (counted(&after.findings), counted(&done.after.findings));
+        let gone = |key: &Key| match by_line(key.0) {
+            true => about(&new, key) == 0,
+            false => !new.contains_key(key),
+        };
+        let gone = old.keys().filter(|key| gone(key)).cloned().collect();
+        let lines = done.edits.iter().map(|edit| original_line(self.judged, rounds, edit)).collect();
+        rounds.push(Round { finding, edits: done.edits, lines, gone });
+        *after = done.after;
+    }
 }
 
 /// Where an edit starts in the original text: the earlier rounds are taken back, the last one first.
@@ -230,16 +296,19 @@ fn original_line(judged: &Judged, rounds: &[Round], edit: &Edit) -> usize {
 
 /// What could mend a finding, smallest first.
 fn proposals<'a>(finding: &'a Finding, judged: &'a Judged, intent: &'a Intent) -> Vec<Repair<'a>> {
-    let mut lines = finding.evidence.iter().filter_map(|e| match e {
-        Evidence::Rule(span) => Some(span),
-        _ => None,
-    });
+    let mut lines = lines_of(finding);
     let line = lines.next();
     let beside = lines.next();
     let policy = |span: &Span| judged.rules.bases.iter().any(|b| b.policy_span == *span);
     let segment = finding.subject.segment.as_deref();
+    // What stands behind a rule that blocks a needed flow may be what permits it.
+    let blocks = |span: &Span| {
+        let blocked = |f: &&Finding| matches!(f.id, FindingId::FlowBlocked | FindingId::FlowPartlyBlocked);
+        judged.findings.iter().filter(blocked).any(|f| f.line() == Some(span))
+    };
     let mut out = Vec::new();
     match (finding.id, line) {
+        (FindingId::RuleShadowed, _) if lines_of(finding).skip(1).any(blocks) => {}
         (FindingId::FlowBlocked | FindingId::FlowPartlyBlocked, Some(line)) => {
             out.push(Repair::Permit {
                 at: line,
@@ -286,13 +355,33 @@ fn proposals<'a>(finding: &'a Finding, judged: &'a Judged, intent: &'a Intent) -
     out
 }
 
-/// Whether a change only takes permissions away, gives back less than it takes, or only logs: what then shows up was
-/// there before, behind what was mended.
-fn closes(change: &Repair<'_>) -> bool {
-    match change {
-        Repair::Permit { instead, .. } => *instead,
-        Repair::Remove(_) | Repair::Close(_) | Repair::Sources(_) | Repair::Log(_) => true,
-        _ => false,
+fn lines_of(finding: &Finding) -> impl Iterator<Item = &Span> {
+    finding.evidence.iter().filter_map(|e| match e {
+        Evidence::Rule(span) => Some(span),
+        _ => None,
+    })
+}
+
+/// What a repair of a finding may do to packets.
+fn aim(id: FindingId, repair: &Repair<'_>) -> Aim {
+    match repair {
+        Repair::Remove(_) if opens(id) => Aim::Towards,
+        Repair::Remove(_)
+            if matches!(
+                id,
+                FindingId::RuleShadowed
+                    | FindingId::RuleRedundant
+                    | FindingId::RuleDisabled
+                    | FindingId::ObjectUnused
+            ) =>
+        {
+            Aim::Same
+        }
+        Repair::Permit { instead: false, .. } => Aim::Towards,
+        Repair::Established(_) => Aim::Answers,
+        Repair::Sources(_) => Aim::Forged,
+        Repair::Log(_) | Repair::Masquerade | Repair::Uninspected(_) => Aim::Same,
+        Repair::Remove(_) | Repair::Permit { .. } | Repair::Close(_) | Repair::SwitchOff(_) => Aim::Less,
     }
 }
 
@@ -393,7 +482,7 @@ fn counted(findings: &[Finding]) -> BTreeMap<Key, usize> {
     out
 }
 
-/// What was hidden behind the rule that went, and has nothing to do with what came in its place.
+/// What was there before, behind what was mended, where nothing was opened.
 fn uncovered(id: FindingId) -> bool {
     matches!(
         id,
@@ -419,108 +508,43 @@ enum Better {
     No,
 }
 
-/// Whether a change mends the finding, makes nothing else wrong, and takes no segment's internet away.
-fn better(before: &Judged, mended: &Mended, finding: &Finding, intent: &Intent, closing: bool) -> Better {
+/// Whether a change mends the finding, makes nothing else wrong, and does to packets what it may and nothing else.
+fn better<'a>(
+    before: &Judged,
+    mended: &Mended,
+    effect: &LazyCell<Effect<'a>, impl FnOnce() -> Effect<'a>>,
+    finding: &Finding,
+    aim: Aim,
+) -> Better {
     let (old, new) = (counted(&before.findings), counted(&mended.after.findings));
     let count = |list: &BTreeMap<Key, usize>, key: &Key| list.get(key).copied().unwrap_or(0);
     let target = key(finding);
     if count(&new, &target) >= count(&old, &target) {
         return Better::No;
     }
-    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let written: Vec<String> = mended.edits.iter().map(|e| words(&e.text)).collect();
-    let sum = |list: &BTreeMap<Key, usize>, (id, proof, subject, _): &Key| -> usize {
-        let same = list.iter().filter(|((i, p, s, _), _)| i == id && p == proof && s == subject);
-        same.map(|(_, n)| n).sum()
-    };
     // The same trouble by another line is neither mended nor new.
-    if by_line(finding.id) && sum(&new, &target) >= sum(&old, &target) {
+    if by_line(finding.id) && about(&new, &target) >= about(&old, &target) {
         return Better::No;
     }
-    let moved = |key: &Key| by_line(key.0) && sum(&new, key) <= sum(&old, key);
     let harmless = |key: &Key| {
-        let own = || !key.3.is_empty() && written.iter().any(|text| stands_in(&key.3, text));
-        key.0 == FindingId::ObjectUnused || (closing && uncovered(key.0) && !own()) || moved(key)
+        let moved = by_line(key.0) && about(&new, key) <= about(&old, key);
+        key.0 == FindingId::ObjectUnused || moved || (aim != Aim::Towards && uncovered(key.0))
     };
-    let worse = new.iter().filter(|(key, n)| **n > count(&old, key));
-    // What was possible and is proved now, or the other way round, is not new.
-    let mut worse = worse.map(|(key, _)| key).filter(|key| !harmless(key)).peekable();
-    let unharmed = worse.peek().is_none();
-    if !worse.all(|key| key.0 == FindingId::RuleConflicting) {
-        return Better::No;
-    }
-    let uplinks = &intent.topology.uplinks;
-    let online =
-        (0..intent.topology.zones.len()).filter(|zone| intent.topology.zones[*zone].internet).all(|zone| {
-            uplinks.iter().all(|uplink| {
-                samples(intent, zone, uplink).iter().all(|packet| {
-                    let passes = |rules: &RuleSet| {
-                        trace(rules, Some(&intent.topology), packet, None).decision == Decision::Permit
-                    };
-                    !passes(&before.rules) || passes(&mended.after.rules)
-                })
-            })
-        });
-    match (online, unharmed) {
-        (false, _) => Better::No,
-        (true, true) => Better::Yes,
-        (true, false) => Better::ByOrder,
+    let worse = new.iter().filter(|(key, n)| **n > count(&old, key)).map(|(key, _)| key);
+    let worse: Vec<FindingId> = worse.filter(|key| !harmless(key)).map(|key| key.0).collect();
+    // A needed permission may stand beside a wide rule that is still to go.
+    let order = [FindingId::RuleConflicting, FindingId::RuleRedundant, FindingId::RuleShadowed];
+    if !worse.iter().all(|id| order.contains(id)) || !effect.fits(aim) {
+        Better::No
+    } else if worse.is_empty() {
+        Better::Yes
+    } else {
+        Better::ByOrder
     }
 }
 
-/// Whether a line stands in a text, not only at the start of a longer one: `edit 1` is not in `edit 12`.
-fn stands_in(line: &str, text: &str) -> bool {
-    if let Some(start) = line.strip_suffix('…') {
-        return text.contains(start);
-    }
-    text.match_indices(line).any(|(at, _)| {
-        let next = text.get(at + line.len()..).and_then(|rest| rest.chars().next());
-        next.is_none_or(|c| !c.is_alphanumeric())
-    })
-}
-
-/// Packets of a segment to the internet: the web and its names, over both families.
-fn samples(intent: &Intent, zone: usize, uplink: &str) -> Vec<Packet> {
-    let zone = &intent.topology.zones[zone];
-    let mut out = Vec::new();
-    for family in Family::BOTH {
-        let hosts = zone.ranges(family).subtract(&zone.gateway_ranges(family));
-        let Some((lo, hi)) = hosts.as_slice().iter().max_by_key(|(lo, hi)| hi - lo) else { continue };
-        let target = if family == Family::V4 { "203.0.113.5" } else { "2001:db8:ffff::5" };
-        let Ok(destination) = target.parse() else { continue };
-        for (protocol, port) in [(Protocol::TCP, 443), (Protocol::UDP, 443)] {
-            out.push(Packet {
-                input: Some(zone.interface.clone()),
-                output: Some(uplink.to_string()),
-                state: State::New,
-                protocol,
-                source: address_from_bits(family, lo + (hi - lo) / 2),
-                destination,
-                source_port: 40000,
-                destination_port: port,
-                tcp_flags: Packet::usual_flags(protocol, State::New),
-            });
-        }
-    }
-    out
-}
-
-/// The segments whose way to the internet is this rule.
-fn internet_by(rules: &RuleSet, intent: &Intent, line: &Span) -> Vec<usize> {
-    let zones = 0..intent.topology.zones.len();
-    let open = |zone: &usize| {
-        let own = &intent.topology.zones[*zone];
-        own.internet
-            && own.role != Role::Pos
-            && intent.topology.uplinks.iter().any(|uplink| {
-                samples(intent, *zone, uplink).iter().any(|packet| {
-                    let trace = trace(rules, Some(&intent.topology), packet, None);
-                    // Where a packet is judged twice, coming in and going out, both rules let it through.
-                    let lets = |s: &Step| s.certain && s.effect == Effect::Accept && s.span == *line;
-                    trace.decision == Decision::Permit
-                        && (trace.decided_by.as_ref() == Some(line) || trace.steps.iter().any(lets))
-                })
-            })
-    };
-    zones.filter(open).collect()
+/// How many findings say the same of the same, by whatever line.
+fn about(list: &BTreeMap<Key, usize>, (id, proof, subject, _): &Key) -> usize {
+    let same = list.iter().filter(|((i, p, s, _), _)| i == id && p == proof && s == subject);
+    same.map(|(_, n)| n).sum()
 }

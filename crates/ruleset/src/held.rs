@@ -1,8 +1,7 @@
 //! By what the flows of terminals are held: which rules let them through, and how narrowly those know them.
 
-use crate::judge::Judge;
+use crate::judge::{Judge, alike, joined};
 use crate::outcome::Outcomes;
-use crate::path::Way;
 use crate::program::{Program, RuleId};
 use crate::rules::{RuleSet, Term, What};
 use crate::trace::span_of;
@@ -10,7 +9,7 @@ use std::collections::BTreeMap;
 use tillgate_estate::Role;
 use tillgate_intent::{Flow, Intent, Path, Side};
 use tillgate_model::{Evidence, Finding, FindingId, Span, Subject, Text};
-use tillgate_packetset::{Field, Node};
+use tillgate_packetset::{Cube, Field};
 
 /// How narrowly the firewall knows a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,35 +51,18 @@ pub struct Held {
 pub fn held(rules: &RuleSet, intent: &Intent) -> Vec<Held> {
     let judge = Judge { program: Program::new(rules, Some(intent)), intent, findings: Vec::new() };
     let mut judge = judge.fork(true);
-    // Terminals with the same need are one question.
-    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (at, flow) in intent.flows.iter().enumerate() {
-        let from = match flow.path {
-            Path::Forward { from: Side::Zone(from), .. } => from,
-            Path::Local { from: Side::Zone(from) } => from,
-            _ => continue,
+    let of_terminals = |flow: &Flow| {
+        let (Path::Forward { from: Side::Zone(from), .. } | Path::Local { from: Side::Zone(from) }) =
+            flow.path
+        else {
+            return false;
         };
-        if intent.topology.zones[from].role == Role::Pos {
-            let key = format!(
-                "{:?}|{}|{:?}|{:?}|{:?}|{:?}|{:?}|{:?}",
-                flow.path,
-                flow.requirement,
-                flow.family,
-                flow.protocol,
-                flow.ports,
-                flow.icmp_type,
-                flow.destination_needed,
-                flow.names
-            );
-            groups.entry(key).or_default().push(at);
-        }
-    }
+        intent.topology.zones[from].role == Role::Pos
+    };
     let mut out = Vec::new();
-    for group in groups.into_values() {
-        let mut joined = intent.flows[group[0]].clone();
-        for at in &group[1..] {
-            joined.source_needed = joined.source_needed.union(&intent.flows[*at].source_needed);
-        }
+    for group in alike(intent, of_terminals) {
+        let flows: Vec<&Flow> = group.iter().map(|at| &intent.flows[*at]).collect();
+        let mut joined = joined(&flows);
         // What nobody needs is asked about as it may be.
         if joined.source_needed.is_empty() {
             joined.source_needed = joined.source.clone();
@@ -89,7 +71,7 @@ pub fn held(rules: &RuleSet, intent: &Intent) -> Vec<Held> {
             joined.destination_needed = joined.destination.clone();
         }
         let deciders = judge.deciders(&joined);
-        let by = deciders.iter().map(|rule| by(rules, &joined, *rule)).min();
+        let by = deciders.iter().map(|rule| judge.by(*rule)).min();
         let mut lines: Vec<Span> = deciders.iter().filter_map(|rule| span_of(rules, *rule)).collect();
         lines.sort();
         lines.dedup();
@@ -131,39 +113,42 @@ pub(crate) fn inspected(rules: &RuleSet, intent: &Intent) -> Vec<Finding> {
     out.into_values().collect()
 }
 
-/// How narrowly one rule knows a flow.
-fn by(rules: &RuleSet, flow: &Flow, (chain, index): RuleId) -> By {
-    let Some(rule) = rules.chains[chain].rules.get(index) else { return By::Port };
-    let application =
-        |fact: &crate::rules::Fact| fact.span == rule.span && matches!(fact.what, What::Application(_));
-    if rules.facts.iter().any(application) {
-        By::Application
-    } else if rule.when.terms.iter().any(|t| matches!(t, Term::Names(_)))
-        || rule.when.cube.ranges(Field::Name).is_some()
-    {
-        By::Name
-    } else if flow.destination_needed.as_slice().iter().all(|(lo, hi)| hi - lo < 256) {
-        // The intent itself names the hosts, and what goes beyond them is excess.
-        By::Address
-    } else {
-        By::Port
-    }
-}
+/// Addresses of one provider, not of the internet: at most so many in one range.
+const NARROW: [u128; 2] = [1 << 16, 1 << 80];
 
 impl Judge<'_> {
+    /// How narrowly one rule knows what it lets through.
+    fn by(&self, (chain, index): RuleId) -> By {
+        let rules = self.program.rules;
+        let Some(rule) = rules.chains[chain].rules.get(index) else { return By::Port };
+        let application =
+            |fact: &crate::rules::Fact| fact.span == rule.span && matches!(fact.what, What::Application(_));
+        if rules.facts.iter().any(application) {
+            return By::Application;
+        }
+        if rule.when.terms.iter().any(|t| matches!(t, Term::Names(_)))
+            || rule.when.cube.ranges(Field::Name).is_some()
+        {
+            return By::Name;
+        }
+        let narrow = |cube: &Cube| {
+            let width = |hi: u128| NARROW[usize::from(hi > u32::MAX.into())];
+            cube.ranges(Field::Destination)
+                .is_some_and(|r| r.as_slice().iter().all(|(lo, hi)| hi - lo < width(*hi)))
+        };
+        let bound = &self.program.chains[chain];
+        match bound.binary_search_by_key(&index, |b| b.index) {
+            Ok(at) if bound[at].cubes.iter().all(narrow) => By::Address,
+            _ => By::Port,
+        }
+    }
+
     /// The rules that accept packets of a flow for certain, on any of its ways out; sorted.
     fn deciders(&mut self, flow: &Flow) -> Vec<RuleId> {
         let mut out = Vec::new();
         for output in self.outputs(flow) {
             let Some(question) = self.question(flow, output.as_deref()) else { continue };
-            self.program.fresh();
-            let node = match flow.path {
-                Path::Forward { .. } => {
-                    let routing = self.program.routing(flow.family);
-                    self.ask(Way::Forward, &question, routing)
-                }
-                _ => self.ask(Way::Local, &question, Node::leaf(1)),
-            };
+            let node = self.answer(flow, &question);
             let values = self.program.diagram.values(node).into_iter().map(Outcomes);
             out.extend(values.filter(|v| v.must_accept()).filter_map(|v| self.program.decider(v)));
         }

@@ -93,27 +93,9 @@ impl<'a> Judge<'a> {
     pub fn flows(&mut self) {
         let intent = self.intent;
         // Devices with the same need are one question; only a failing one is split.
-        let mut groups: BTreeMap<String, Vec<&Flow>> = BTreeMap::new();
-        for flow in intent.flows.iter().filter(|f| f.needed) {
-            let key = format!(
-                "{:?}|{}|{:?}|{:?}|{:?}|{:?}|{:?}|{:?}|{}",
-                flow.path,
-                flow.requirement,
-                flow.family,
-                flow.protocol,
-                flow.ports,
-                flow.source_ports_needed,
-                flow.destination_needed,
-                flow.names,
-                flow.unchecked
-            );
-            groups.entry(key).or_default().push(flow);
-        }
-        for group in groups.into_values() {
-            let mut joined = group[0].clone();
-            for flow in &group[1..] {
-                joined.source_needed = joined.source_needed.union(&flow.source_needed);
-            }
+        for group in alike(intent, |flow| flow.needed) {
+            let group: Vec<&Flow> = group.into_iter().map(|at| &intent.flows[at]).collect();
+            let joined = joined(&group);
             if self.flow_fails(&joined, false) && group.len() > 1 {
                 for flow in group {
                     self.flow_fails(flow, true);
@@ -137,24 +119,7 @@ impl<'a> Judge<'a> {
     fn flow_fails(&mut self, flow: &Flow, report: bool) -> bool {
         for output in self.outputs(flow) {
             let Some(question) = self.question(flow, output.as_deref()) else { continue };
-            self.program.fresh();
-            let node = match flow.path {
-                Path::Forward { .. } => {
-                    let routing = self.program.routing(flow.family);
-                    self.program.untranslated_only = true;
-                    let forwarded = self.ask(Way::Forward, &question, routing);
-                    self.program.untranslated_only = false;
-                    if self.program.translates() {
-                        // Answered by the firewall itself when it redirects the service to its own.
-                        let local = question.clone().without(Field::Output);
-                        let redirected = self.ask(Way::Redirected, &local, Node::leaf(1));
-                        self.program.diagram.zip(forwarded, redirected, either)
-                    } else {
-                        forwarded
-                    }
-                }
-                _ => self.ask(Way::Local, &question, Node::leaf(1)),
-            };
+            let node = self.answer(flow, &question);
             let finding = self.judge_flow(flow, &question, node);
             if let Some(finding) = finding {
                 if report {
@@ -172,6 +137,25 @@ impl<'a> Judge<'a> {
             }
         }
         false
+    }
+
+    /// What becomes of the packets of a flow on one of its ways out, answered by the firewall itself where it redirects
+    /// the service to its own.
+    pub fn answer(&mut self, flow: &Flow, question: &Cube) -> Node {
+        self.program.fresh();
+        let Path::Forward { .. } = flow.path else {
+            return self.ask(Way::Local, question, Node::leaf(1));
+        };
+        let routing = self.program.routing(flow.family);
+        self.program.untranslated_only = true;
+        let forwarded = self.ask(Way::Forward, question, routing);
+        self.program.untranslated_only = false;
+        if !self.program.translates() {
+            return forwarded;
+        }
+        let local = question.clone().without(Field::Output);
+        let redirected = self.ask(Way::Redirected, &local, Node::leaf(1));
+        self.program.diagram.zip(forwarded, redirected, either)
     }
 
     fn judge_flow(&mut self, flow: &Flow, question: &Cube, node: Node) -> Option<Finding> {
@@ -382,6 +366,36 @@ impl<'a> Judge<'a> {
         }
         finding
     }
+}
+
+/// Flows that differ in nothing but their device, as indexes into the intent's.
+pub(crate) fn alike(intent: &Intent, asked: impl Fn(&Flow) -> bool) -> Vec<Vec<usize>> {
+    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (at, flow) in intent.flows.iter().enumerate().filter(|(_, flow)| asked(flow)) {
+        let key = format!(
+            "{:?}|{}|{:?}|{:?}|{:?}|{:?}|{:?}|{:?}|{}",
+            flow.path,
+            flow.requirement,
+            flow.family,
+            flow.protocol,
+            flow.ports,
+            flow.source_ports_needed,
+            flow.destination_needed,
+            flow.names,
+            flow.unchecked
+        );
+        groups.entry(key).or_default().push(at);
+    }
+    groups.into_values().collect()
+}
+
+/// Flows that are alike as one, from all their sources.
+pub(crate) fn joined(group: &[&Flow]) -> Flow {
+    let mut joined = group[0].clone();
+    for flow in &group[1..] {
+        joined.source_needed = joined.source_needed.union(&flow.source_needed);
+    }
+    joined
 }
 
 /// `443/tcp`, `echo`, `any`.

@@ -6,6 +6,7 @@
 mod allowed;
 mod bind;
 mod diff;
+mod effect;
 mod excess;
 mod fix;
 mod held;
@@ -23,7 +24,7 @@ mod witness;
 
 pub use allowed::{allowed_cubes, never_excess};
 pub use diff::{Change, Difference, diff};
-pub use fix::{Edit, Editor, Judged, Mended, Mending, Repair, Round, mend, mend_all};
+pub use fix::{Edit, Editor, Judged, Mending, Repair, Round, mend_all};
 pub use held::{By, Held, held};
 pub use outcome::Outcomes;
 pub use path::Region;

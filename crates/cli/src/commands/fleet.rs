@@ -169,11 +169,12 @@ fn judge(args: &Verify, site: &Site, library: &Library, today: Date, listings: &
         Ok(config) => config,
         Err(problem) => return Judged::Problem(problem),
     };
-    let parsed = load::parse(&config);
-    if !parsed.diagnostics.is_empty() || parsed.rules.chains.is_empty() {
-        return Judged::Unreadable(parsed.diagnostics);
-    }
-    let findings = ruleset::verify(&parsed.rules, &intent(site, library, today));
+    let rules = match load::rules(&config, true) {
+        Ok(rules) => rules,
+        Err(load::Unread::Diagnostics(list)) => return Judged::Unreadable(list),
+        Err(load::Unread::Problem(problem)) => return Judged::Problem(problem),
+    };
+    let findings = ruleset::verify(&rules, &intent(site, library, today));
     Judged::Findings(Verdict::of(&findings, args.fail_on), findings)
 }
 

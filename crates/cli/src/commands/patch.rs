@@ -37,38 +37,36 @@ fn hunk(edit: &Edit, line: usize) -> String {
     out
 }
 
-/// Words that what follows is a secret of, on any platform.
-const SECRETS: [&str; 12] = [
-    "community",
-    "key",
-    "md5",
-    "passphrase",
-    "passwd",
-    "password",
-    "plaintext-password",
-    "encrypted-password",
-    "pre-shared-key",
-    "psksecret",
-    "psk",
-    "secret",
-];
+/// What follows such a word, or one that ends with it behind a hyphen, is a secret on one platform or another.
+const SECRETS: [&str; 10] =
+    ["authkey", "community", "key", "md5", "passphrase", "passwd", "password", "psksecret", "psk", "secret"];
 
-/// A line without the secrets in it: findings go into reports. (A patch must hold the line as it is.)
+/// A line without the secrets in it, nor anything behind them: findings go into reports. (A patch must hold the line as
+/// it is.)
 fn masked(line: &str) -> String {
-    let mut hide = false;
-    let mut out: Vec<String> = Vec::new();
-    for word in line.split(' ') {
-        let (name, value) = word.split_once('=').unwrap_or((word, ""));
-        let bare = name.trim_matches(['"', '\'', '<', '>']).to_ascii_lowercase();
-        let secret = SECRETS.contains(&bare.as_str());
-        out.push(match (hide, secret && !value.is_empty()) {
-            (_, true) => format!("{name}=***"),
-            (true, _) => "***".to_string(),
-            _ => word.to_string(),
-        });
-        hide = secret && value.is_empty();
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let secret = |word: &str| {
+        let word = word.to_ascii_lowercase();
+        let named = |secret: &str| {
+            word.strip_suffix(secret).is_some_and(|before| before.is_empty() || before.ends_with(['-', '_']))
+        };
+        SECRETS.into_iter().any(named)
+    };
+    let mut at = 0;
+    // `version 2c` of an SNMP host stands before its community.
+    let mut version = false;
+    while let Some(start) = line[at..].find(is_word).map(|n| at + n) {
+        let end = line[start..].find(|c| !is_word(c)).map_or(line.len(), |n| start + n);
+        let word = &line[start..end];
+        let snmp = version && matches!(word, "1" | "2c");
+        let value = line[end..].trim_start_matches([' ', '\t', '=', ':', '>', '"', '\'']);
+        if (secret(word) || snmp) && !value.is_empty() && !value.starts_with('/') {
+            return format!("{}***", &line[..line.len() - value.len()]);
+        }
+        version = word == "version";
+        at = end;
     }
-    out.join(" ")
+    line.to_string()
 }
 
 /// A unified diff of files before and after, as `patch -p1` and `git apply` read it.
@@ -98,10 +96,16 @@ mod tests {
     #[test]
     fn secrets_are_not_shown() {
         for (line, shown) in [
-            ("snmp-server community s3cret RO", "snmp-server community *** RO"),
-            ("/snmp community set name=x password=s3cret", "/snmp community *** name=x password=***"),
-            ("set psksecret \"s3cret\"", "set psksecret ***"),
+            ("snmp-server community s3cret RO", "snmp-server community ***"),
+            ("snmp-server host 192.0.2.9 version 2c s3cret", "snmp-server host 192.0.2.9 version 2c ***"),
+            ("/snmp community set name=x password=s3cret", "/snmp community ***"),
+            ("set psksecret ENC s3cret", "set psksecret ***"),
+            ("username admin password 7 \"s3 cret\"", "username admin password ***"),
+            ("add name=x password=\"s3 cret\"", "add name=x password=\"***"),
+            ("<password>s3cret</password>", "<password>***"),
+            ("option wpa_passphrase 's3cret'", "option wpa_passphrase '***"),
             ("tcp dport 443 accept comment \"payments\"", "tcp dport 443 accept comment \"payments\""),
+            ("monkey version 3", "monkey version 3"),
         ] {
             assert_eq!(masked(line), shown);
         }

@@ -23,7 +23,7 @@ pub fn run(
     output: &mut Output<'_>,
 ) -> Result {
     let (estate, library) = load::estate(global, environment, input, output)?;
-    if args.platform.as_deref() == Some(CHECKLIST) {
+    if args.is_checklist() {
         return to_click(args, &estate, &library, output);
     }
     match (&args.site, &args.output) {
@@ -51,9 +51,6 @@ pub fn run(
     Ok(0)
 }
 
-/// What stands for every device that has only a web page.
-const CHECKLIST: &str = "checklist";
-
 /// What to click, for one site or all: Markdown to read, CSV to work through.
 fn to_click(args: &Render, estate: &Estate, library: &Library, output: &mut Output<'_>) -> Result {
     let sites: Vec<&Site> = match &args.site {
@@ -64,7 +61,7 @@ fn to_click(args: &Render, estate: &Estate, library: &Library, output: &mut Outp
         let intent = intent(site, library, output.today);
         let list = match checklist::render(site, &intent) {
             Ok(list) => list,
-            Err(error) => return refuse(site, CHECKLIST, &error, output),
+            Err(error) => return refuse(site, "checklist", &error, output),
         };
         let say = |text: &Text| output.lang.text(text);
         let (markdown, csv) = (checklist::markdown(&list, &say), checklist::csv(&list, &say));

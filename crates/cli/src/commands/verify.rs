@@ -44,7 +44,10 @@ pub fn run(
         return fix(&judged, &intent, &hand, args, output);
     }
     mend_each(&mut judged, &intent, &hand);
-    let held = ruleset::held(&judged.rules, &intent);
+    let held = match output.format {
+        Format::Text | Format::Json => ruleset::held(&judged.rules, &intent),
+        _ => Vec::new(),
+    };
     let flows = held.into_iter().map(|h| (&intent.flows[h.flow], h)).collect();
     Ok(tell(Some(name), &judged.findings, flows, args, output))
 }
@@ -107,7 +110,9 @@ fn mend_each(judged: &mut Judged, intent: &Intent, hand: &Hand<'_>) {
 
 /// Mends everything that can be, and writes the patch; the exit code is that of the corrected configuration.
 fn fix(judged: &Judged, intent: &Intent, hand: &Hand<'_>, args: &Verify, output: &mut Output<'_>) -> Result {
-    let ruleset::Mending { after, rounds } = ruleset::mend_all(judged, intent, hand, ASKED);
+    let mending = ruleset::mend_all(judged, intent, hand, ASKED);
+    let mended = judged.findings.iter().filter(|f| mending.of(f).is_some()).count();
+    let ruleset::Mending { after, is_complete, .. } = mending;
     let patch = patch::patch(&judged.files, &after.files);
     let verdict = Verdict::of(&after.findings, args.fail_on);
     match &args.patch_to {
@@ -125,7 +130,10 @@ fn fix(judged: &Judged, intent: &Intent, hand: &Hand<'_>, args: &Verify, output:
     }
     let rest = report::findings(&after.findings, output);
     let line = report::verdict(Some(&intent.site), verdict, &after.findings, output);
-    output.note(&Text::new("fix-summary").num("mended", rounds.len()).num("left", after.findings.len()));
+    output.note(&Text::new("fix-summary").num("mended", mended).num("left", after.findings.len()));
+    if !is_complete {
+        output.note(&Text::new("fix-stopped"));
+    }
     if !output.quiet {
         let _ = writeln!(output.err, "{rest}{line}");
     }
@@ -141,14 +149,12 @@ fn configuration(
         Ok(config) => config,
         Err(problem) => return output.fail(&problem),
     };
-    let parsed = load::parse(&config);
-    output.diagnostics(&parsed.diagnostics)?;
-    // On a router that filters nothing unless told so, no rule means that everything passes, which a site's plan can be
-    // held against; elsewhere, and without a site, there is nothing to judge.
-    let open = ["ios", "openwrt", "pf", "routeros", "vyos"].contains(&config.platform.name);
-    if parsed.rules.chains.is_empty() && !(open && args.site.is_some()) {
-        return output
-            .fail(&Text::new("config-no-rules").arg("name", config.main.first().map_or("", |f| &f.name)));
+    match load::rules(&config, args.site.is_some()) {
+        Ok(rules) => Ok((config, rules)),
+        Err(load::Unread::Diagnostics(list)) => {
+            output.diagnostics(&list)?;
+            Err(crate::Failed(2))
+        }
+        Err(load::Unread::Problem(problem)) => output.fail(&problem),
     }
-    Ok((config, parsed.rules))
 }

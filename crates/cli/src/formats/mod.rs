@@ -73,11 +73,13 @@ impl Document {
 /// Not every command has every format.
 pub fn check(cli: &Cli, output: &mut Output<'_>) -> Result<()> {
     let fits = match output.format {
-        Format::Text | Format::Json => true,
+        Format::Text => true,
+        // A checklist is for people.
+        Format::Json => !matches!(&cli.command, Command::Render(r) if r.is_checklist()),
         Format::Sarif | Format::Junit => matches!(&cli.command, Command::Verify(v) if !v.fix),
         Format::Markdown => match &cli.command {
             Command::Verify(v) => !v.fix,
-            Command::Render(_) => true,
+            Command::Render(r) => r.is_checklist(),
             _ => false,
         },
     };

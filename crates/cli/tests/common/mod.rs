@@ -45,3 +45,26 @@ pub fn scratch(name: &str) -> PathBuf {
 pub fn json(done: &Done) -> Json {
     serde_json::from_str(&done.out).unwrap_or_else(|e| panic!("{e}: {} {}", done.out, done.err))
 }
+
+/// A unified diff of one file, applied: every line it takes away or keeps must be there.
+pub fn apply(text: &str, patch: &str) -> String {
+    let old: Vec<&str> = text.split_inclusive('\n').collect();
+    let (mut out, mut at) = (String::new(), 0);
+    for line in patch.split_inclusive('\n').skip(2) {
+        if let Some(head) = line.strip_prefix("@@ -") {
+            let first: usize = head.split([',', ' ']).next().unwrap().parse().unwrap();
+            let empty = head.split(' ').next().unwrap().ends_with(",0");
+            let upto = if empty { first } else { first - 1 };
+            out.extend(old[at..upto].iter().copied());
+            at = upto;
+        } else if let Some(new) = line.strip_prefix('+') {
+            out.push_str(new);
+        } else {
+            assert_eq!(old[at], &line[1..], "the patch fits");
+            out.push_str(if line.starts_with(' ') { old[at] } else { "" });
+            at += 1;
+        }
+    }
+    out.extend(old[at..].iter().copied());
+    out
+}

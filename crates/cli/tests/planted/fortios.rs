@@ -37,7 +37,8 @@ pub fn plant(text: &str) -> String {
         policy(101, "eth1.20", "eth0", "all", "all", "ALL", "accept"),
         policy(102, "eth0", "eth1.20", "all", "terminal", "ALL", "accept"),
         policy(103, "eth1.30", "eth1.20", "all", "all", "ALL", "accept"),
-        policy(104, "eth1.20", "eth0", "all", "all", "SMTP", "deny"),
+        // A denial may take what a VIP has translated, which the policy before it does not.
+        policy(104, "eth1.20", "eth0", "all", "all", "SMTP", "deny\n        set match-vip disable"),
         policy(105, "any", "any", "half-1", "all", "ALL", "deny"),
         policy(106, "any", "any", "half-2", "all", "ALL", "deny"),
         policy(107, "any", "any", "both", "all", "ALL_UDP", "accept"),

@@ -12,6 +12,7 @@ pub(crate) use facts::any_any;
 use crate::bind::Bound;
 use crate::rules::{Action, RuleSet};
 use facts::facts;
+use std::collections::{BTreeMap, BTreeSet};
 use tillgate_model::{Date, Evidence, Finding, FindingId, Proof, Span, Subject, Text};
 
 /// Lines named beside the one a finding is about: more than a person compares.
@@ -87,6 +88,38 @@ fn never(rules: &RuleSet) -> Vec<Finding> {
             .evidence(Evidence::Rule(group[0].0.clone()))
     };
     groups.map(finding).collect()
+}
+
+/// Lines of a chain and what stands in for them. A line may stand for several rules: only where others stand in for
+/// each of them, it says nothing.
+struct Lines<'a> {
+    rules: &'a RuleSet,
+    told: BTreeMap<(usize, &'a Span), Option<BTreeSet<&'a Span>>>,
+}
+
+impl<'a> Lines<'a> {
+    fn of(rules: &'a RuleSet) -> Self {
+        Lines { rules, told: BTreeMap::new() }
+    }
+
+    /// Adds a rule: the lines that stand in for it, or `None` where none do.
+    fn add(&mut self, chain: usize, index: usize, covers: Option<BTreeSet<&'a Span>>) {
+        let line = &self.rules.chains[chain].rules[index].span;
+        let all = self.told.entry((chain, line)).or_insert_with(|| Some(BTreeSet::new()));
+        *all = all.take().zip(covers).map(|(mut all, more)| {
+            all.extend(more);
+            all
+        });
+    }
+
+    /// The lines that others stand in for, their chain and those others.
+    fn all(self) -> impl Iterator<Item = (&'a Span, &'a str, BTreeSet<&'a Span>)> {
+        self.told.into_iter().filter_map(|((chain, line), covers)| {
+            let mut covers = covers?;
+            covers.remove(line);
+            (!covers.is_empty()).then(|| (line, self.rules.chains[chain].name.as_str(), covers))
+        })
+    }
 }
 
 /// Whether a rule surely matches inside its cubes and surely ends the chain.

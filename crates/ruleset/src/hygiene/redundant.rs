@@ -1,10 +1,11 @@
 //! Rules without which nothing would change, because later ones do the same with all their packets.
 
 use super::cover::{Earlier, Hull, Inside, MOST_WORK, Random, at_an_edge, spend};
-use super::{MOST_LINES, settles};
+use super::{Lines, MOST_LINES, settles};
 use crate::bind::Bound;
 use crate::rules::{Action, RuleSet};
-use tillgate_model::{Evidence, Finding, FindingId, Ranges, Subject, Text};
+use std::collections::BTreeSet;
+use tillgate_model::{Evidence, Finding, FindingId, Ranges, Span, Subject, Text};
 use tillgate_packetset::{Cube, Diagram, Field, Node};
 
 /// A rule that more later ones overlap is left aside: that nobody needs it would take longer to show than all else.
@@ -13,7 +14,7 @@ const MOST_NEAR: usize = 256;
 /// Accepting and dropping rules whose packets later rules of the same chain treat alike. What the end of a chain
 /// does is left aside: a deny that is written out before a default deny is there on purpose.
 pub(super) fn redundant(rules: &RuleSet, chains: &[Vec<Bound>]) -> Vec<Finding> {
-    let mut out = Vec::new();
+    let mut lines = Lines::of(rules);
     let mut work = MOST_WORK;
     for (chain_id, bound) in chains.iter().enumerate() {
         let chain = &rules.chains[chain_id];
@@ -21,30 +22,22 @@ pub(super) fn redundant(rules: &RuleSet, chains: &[Vec<Bound>]) -> Vec<Finding> 
         let mut random = Random(0x517c_c1b7_2722_0a95u64 ^ chain_id as u64);
         // From the end: what was added last stands nearest behind the rule in question.
         for (at, rule) in bound.iter().enumerate().rev() {
-            if let Some(covers) = same(rule, bound, &later, &mut random, &mut work) {
-                let own = &chain.rules[rule.index].span;
-                let mut spans: Vec<_> = covers.iter().map(|at| &chain.rules[bound[*at].index].span).collect();
-                spans.sort();
-                spans.dedup();
-                // One line may stand for several rules, which are not redundant beside each other.
-                if !spans.contains(&own) {
-                    let text = Text::new("finding-rule-redundant")
-                        .num("count", spans.len())
-                        .arg("chain", &chain.name);
-                    let mut finding = Finding::new(FindingId::RuleRedundant, Subject::default(), text)
-                        .evidence(Evidence::Rule(own.clone()));
-                    for span in spans.into_iter().take(MOST_LINES) {
-                        finding = finding.evidence(Evidence::Rule(span.clone()));
-                    }
-                    out.push(finding);
-                }
-            }
+            let covers = same(rule, bound, &later, &mut random, &mut work);
+            let spans = covers.map(|c| c.into_iter().map(|at| &chain.rules[bound[at].index].span).collect());
+            lines.add(chain_id, rule.index, spans);
             if !matches!(rule.action, Action::Continue) || rule.log {
                 rule.cubes.iter().for_each(|c| later.add(c, at));
             }
         }
     }
-    out
+    let finding = |(line, chain, covers): (&Span, &str, BTreeSet<&Span>)| {
+        let text = Text::new("finding-rule-redundant").num("count", covers.len()).arg("chain", chain);
+        let finding = Finding::new(FindingId::RuleRedundant, Subject::default(), text)
+            .evidence(Evidence::Rule(line.clone()));
+        let named = covers.into_iter().take(MOST_LINES);
+        named.fold(finding, |f, span| f.evidence(Evidence::Rule(span.clone())))
+    };
+    lines.all().map(finding).collect()
 }
 
 /// The later rules that together do the same, by their place among the bound ones; `None` where they do not.

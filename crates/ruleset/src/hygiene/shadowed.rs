@@ -1,7 +1,7 @@
 //! Rules that can never match, because earlier ones take all their packets.
 
 use super::cover::{Answer, Earlier, MOST_WORK, Random, covered};
-use super::settles;
+use super::{Lines, settles};
 use crate::bind::Bound;
 use crate::rules::RuleSet;
 use tillgate_model::{Evidence, Finding, FindingId, Proof, Subject, Text};
@@ -9,6 +9,7 @@ use tillgate_model::{Evidence, Finding, FindingId, Proof, Subject, Text};
 /// Rules whose packets are all taken by earlier rules of their chain, with the smallest set that takes them.
 pub(super) fn shadowed(rules: &RuleSet, chains: &[Vec<Bound>]) -> Vec<Finding> {
     let mut out = Vec::new();
+    let mut lines = Lines::of(rules);
     let mut work = MOST_WORK;
     for (chain_id, bound) in chains.iter().enumerate() {
         let chain = &rules.chains[chain_id];
@@ -20,16 +21,11 @@ pub(super) fn shadowed(rules: &RuleSet, chains: &[Vec<Bound>]) -> Vec<Finding> {
             if answer == Answer::Open {
                 open.push(rule.index);
             }
-            if let Answer::Covered(covers) = answer {
-                let text =
-                    Text::new("finding-rule-shadowed").num("count", covers.len()).arg("chain", &chain.name);
-                let mut finding = Finding::new(FindingId::RuleShadowed, Subject::default(), text)
-                    .evidence(Evidence::Rule(chain.rules[rule.index].span.clone()));
-                for cover in covers {
-                    finding = finding.evidence(Evidence::Rule(chain.rules[cover].span.clone()));
-                }
-                out.push(finding);
-            }
+            let covers = match answer {
+                Answer::Covered(covers) => Some(covers.into_iter().map(|at| &chain.rules[at].span).collect()),
+                _ => None,
+            };
+            lines.add(chain_id, rule.index, covers);
             // Only a rule that surely matches and surely ends takes packets away from later ones.
             if settles(rule) {
                 rule.cubes.iter().for_each(|c| earlier.add(c, rule.index));
@@ -43,6 +39,12 @@ pub(super) fn shadowed(rules: &RuleSet, chains: &[Vec<Bound>]) -> Vec<Finding> {
                     .evidence(Evidence::Rule(chain.rules[*first].span.clone())),
             );
         }
+    }
+    for (line, chain, covers) in lines.all() {
+        let text = Text::new("finding-rule-shadowed").num("count", covers.len()).arg("chain", chain);
+        let finding = Finding::new(FindingId::RuleShadowed, Subject::default(), text)
+            .evidence(Evidence::Rule(line.clone()));
+        out.push(covers.into_iter().fold(finding, |f, span| f.evidence(Evidence::Rule(span.clone()))));
     }
     out
 }
