@@ -602,3 +602,5 @@ render-rollback-openwrt =
       # eine neue Verbindung zum Router öffnen; wenn sie zustande kommt:
       kill $BACK
     Die Datei dhcp, falls vorhanden, gehört ans Ende von /etc/config/dhcp; dnsmasq.conf nach /etc/dnsmasq.conf.
+probe-cut-off = die Verbindung wurde abgebrochen
+probe-error = { $detail }

@@ -550,3 +550,5 @@ render-rollback-openwrt =
       # open a new connection to the router; if it works:
       kill $BACK
     The file dhcp, if there is one, goes to the end of /etc/config/dhcp; dnsmasq.conf to /etc/dnsmasq.conf.
+probe-cut-off = the connection was cut off
+probe-error = { $detail }

@@ -152,6 +152,25 @@ finding_ids! {
     RequirementDisputed "requirement-disputed" Info Vendor [] "A requirement is on whose need is disputed.";
     ExceptionExpired "exception-expired" Medium Shop ["pci-dss-4.0.1/1.2.7"] "An exception has passed its date.";
     DeviceEndOfSupport "device-end-of-support" Medium Vendor ["pci-dss-4.0.1/12.3.4"] "The vendor has ended support for a device.";
+    DnsFailed "dns-failed" Critical FirewallAdmin [] "A resolver the terminals need does not answer, or lies.";
+    PortUnreachable "port-unreachable" Critical FirewallAdmin ["pci-dss-4.0.1/1.3.2"] "A needed service is not reached.";
+    TlsFailed "tls-failed" Critical Provider ["pci-dss-4.0.1/4.2.1"] "A needed service is reached, and no secured connection comes about.";
+    TlsIntercepted "tls-intercepted" Critical FirewallAdmin ["pci-dss-4.0.1/4.2.1"] "Somebody on the way breaks the terminals' encrypted connections open.";
+    TlsWeak "tls-weak" Medium Provider ["pci-dss-4.0.1/4.2.1"] "Encryption is weaker than it should be.";
+    CertificateExpiring "certificate-expiring" Medium Provider ["pci-dss-4.0.1/4.2.1.1"] "A certificate ends soon.";
+    HttpFailed "http-failed" High FirewallAdmin [] "A page that is needed does not come.";
+    NtpUnreachable "ntp-unreachable" Critical FirewallAdmin ["pci-dss-4.0.1/10.6.1"] "A time server that is needed gives no usable time.";
+    ClockOff "clock-off" High Shop ["pci-dss-4.0.1/10.6.1"] "A clock is wrong.";
+    SipFailed "sip-failed" Medium FirewallAdmin [] "Voice signalling is not reached, or rewritten on the way.";
+    PortConflict "port-conflict" High Shop [] "Another program holds a port that a payment application needs.";
+    SegmentReachable "segment-reachable" High FirewallAdmin ["pci-dss-4.0.1/11.4.5", "pci-dss-4.0.1/1.3.2"] "Something reaches the terminals' segment, or leaves it, that must not.";
+    PathMtu "path-mtu" High Provider [] "Large packets vanish on the way.";
+    LatencyHigh "latency-high" Medium Provider [] "Answers are slow or get lost.";
+    CaptivePortal "captive-portal" High Shop [] "A sign-in page stands between the terminals and the internet.";
+    PortOpenUnexpected "port-open-unexpected" High Shop ["pci-dss-4.0.1/2.2.4", "pci-dss-4.0.1/1.2.5"] "A device offers a service that nothing asks for.";
+    DeviceUnknown "device-unknown" High Shop ["pci-dss-4.0.1/12.5.1", "pci-dss-4.0.1/1.2.5"] "A device stands in the terminals' segment that the estate does not know.";
+    DeviceMissing "device-missing" Low Shop ["pci-dss-4.0.1/12.5.1"] "A declared device was not seen.";
+    DeviceMisplaced "device-misplaced" High Shop ["pci-dss-4.0.1/12.5.1", "pci-dss-4.0.1/1.3.2"] "A device stands in another segment, or at another address, than the estate says.";
 }
 
 impl fmt::Display for FindingId {

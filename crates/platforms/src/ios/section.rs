@@ -6,7 +6,7 @@ use super::lines::Line;
 use super::read::{Reader, Section};
 use super::words;
 use std::net::Ipv6Addr;
-use tillgate_model::{Date, Family, Ranges, Text, parse_prefix, prefix_range};
+use tillgate_model::{Date, Family, Ranges, parse_prefix, prefix_range};
 
 /// `object-group network|service …`
 pub fn open_group(reader: &mut Reader<'_>, line: &Line<'_>) {

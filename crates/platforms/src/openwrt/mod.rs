@@ -156,14 +156,6 @@ mod tests {
     }
 
     #[test]
-    fn sections_of_many_options_are_read_in_one_pass() {
-        let options: String = (0..60_000).map(|n| format!("\toption a{n} 'x'\n")).collect();
-        let begun = std::time::Instant::now();
-        read(&format!("config wifi-iface\n{options}"));
-        assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
-    }
-
-    #[test]
     fn a_network_that_only_wireless_serves_has_a_device_all_the_same() {
         let text = "package network\nconfig interface 'lan'\n\toption device 'br-lan'\n\toption proto 'static'\nconfig interface 'guest'\n\toption proto 'static'\n\toption ipaddr '10.17.30.1/24'\npackage firewall\nconfig zone\n\toption name 'guest'\n\tlist network 'guest'\n\toption input 'ACCEPT'\n";
         let rules = read(text).rules;

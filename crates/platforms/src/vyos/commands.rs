@@ -121,7 +121,7 @@ mod tests {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             (seed >> 16) % most
         };
-        let mut path = |next: &mut dyn FnMut(u32) -> u32| -> Vec<String> {
+        let path = |next: &mut dyn FnMut(u32) -> u32| -> Vec<String> {
             let all = ["a", "b", "2", "10", "9+", "c"];
             (0..=next(4)).map(|_| all[next(6) as usize].to_string()).collect()
         };
