@@ -2,7 +2,9 @@
 
 use crate::lang::Lang;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 use tillgate_model::{Date, Severity, Text};
 
 /// Knows what payment terminals need from the network, writes it as firewall configuration, and proves what any
@@ -83,6 +85,10 @@ pub enum Command {
     Trace(Trace),
     /// What a change opens and closes, as packets
     Diff(Diff),
+    /// What really passes, measured from where this host stands
+    Check(Check),
+    /// Answer the datagrams of a check on a range of ports, from outside the shop
+    Reflect(Reflect),
     /// List, show, check and compare catalogues
     Catalog(Catalog),
 }
@@ -228,6 +234,127 @@ pub struct Diff {
     /// Site whose segments and routes say which packets there are
     #[arg(long)]
     pub site: Option<String>,
+}
+
+/// Kinds of probes, as `--only` takes them.
+const KINDS: [&str; 9] = ["dns", "tls", "tcp", "http", "ntp", "sip", "udp", "portal", "path"];
+
+#[derive(Args, Debug)]
+pub struct Check {
+    /// Site name
+    pub site: Option<String>,
+    /// Without an estate: what this vendor's terminals need in any network
+    #[arg(long, value_name = "CATALOG", conflicts_with = "site", required_unless_present = "site")]
+    pub vendor: Option<String>,
+    /// Stand in for this device, under its address, while it is unplugged
+    #[arg(long = "as", value_name = "DEVICE", requires = "site")]
+    pub stand_in: Option<String>,
+    /// Test the segmentation from this segment: what must not pass is tried
+    #[arg(long, value_name = "SEGMENT", requires = "site")]
+    pub from: Option<String>,
+    /// Only these kinds
+    #[arg(long, value_name = "KIND", value_parser = clap::builder::PossibleValuesParser::new(KINDS.iter().copied().chain(["conflict"])))]
+    pub only: Vec<String>,
+    /// Resolver to ask, instead of the site's
+    #[arg(long, value_name = "ADDRESS")]
+    pub resolver: Vec<IpAddr>,
+    /// Reflector for ranges of ports (tillgate reflect)
+    #[arg(long, value_name = "ADDRESS", requires = "secret")]
+    pub reflector: Option<IpAddr>,
+    /// File with the reflector's secret: 64 hexadecimal digits
+    #[arg(long, value_name = "FILE")]
+    pub secret: Option<PathBuf>,
+    /// Certificates (PEM) that count as public roots too
+    #[arg(long, value_name = "FILE")]
+    pub roots: Vec<PathBuf>,
+    /// Address of this host to measure from
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: Option<IpAddr>,
+    /// Attempts of each probe
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub samples: u32,
+    /// Time for each probe
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub deadline: Duration,
+    /// Program that may hold the ports of a payment application
+    #[arg(long, value_name = "NAME")]
+    pub program: Option<String>,
+    /// Silence that a connection must survive; may be given several times
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub idle: Vec<Duration>,
+    /// Measure again and again, with a view of how it goes
+    #[arg(long)]
+    pub watch: bool,
+    /// How often, in a long run
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub every: Option<Duration>,
+    /// For how long
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub during: Option<Duration>,
+    /// File for a long run's results, a JSON line a round
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// File for the node_exporter's textfile collector
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
+    /// Severity from which a finding fails the site
+    #[arg(long, value_name = "SEVERITY", default_value = "high", value_parser = severity)]
+    pub fail_on: Severity,
+}
+
+#[derive(Args, Debug)]
+pub struct Reflect {
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS")]
+    pub bind: IpAddr,
+    /// Ports for datagrams: 10000-10100,5060
+    #[arg(long, value_name = "PORTS", value_parser = ports)]
+    pub udp: Option<Ports>,
+    /// Ports for connections
+    #[arg(long, value_name = "PORTS", value_parser = ports)]
+    pub tcp: Option<Ports>,
+    /// File with the secret: 64 hexadecimal digits
+    #[arg(long, value_name = "FILE")]
+    pub secret: PathBuf,
+    /// For how long; it ends by itself
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub during: Duration,
+}
+
+/// A list of ports.
+#[derive(Clone, Debug)]
+pub struct Ports(pub Vec<u16>);
+
+fn ports(text: &str) -> Result<Ports, String> {
+    let mut out = Vec::new();
+    for part in text.split(',') {
+        let Some((lo, hi)) = tillgate_model::parse_port_range(part.trim()).filter(|(lo, _)| *lo != 0) else {
+            return Err("443, 10000-10100".into());
+        };
+        out.extend(lo..=hi);
+    }
+    out.sort_unstable();
+    out.dedup();
+    Ok(Ports(out))
+}
+
+/// `30s`, `5m`, `24h`, `2d`, or seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.char_indices().last() {
+        Some((at, unit)) if unit.is_ascii_alphabetic() => (&text[..at], unit),
+        _ => (text, 's'),
+    };
+    let seconds = match unit {
+        's' => 1.0,
+        'm' => 60.0,
+        'h' => 3600.0,
+        'd' => 86_400.0,
+        _ => return Err("30s, 5m, 24h, 2d".into()),
+    };
+    match number.parse::<f64>() {
+        Ok(n) if n > 0.0 && n * seconds <= 366.0 * 86_400.0 => Ok(Duration::from_secs_f64(n * seconds)),
+        _ => Err("30s, 5m, 24h, 2d".into()),
+    }
 }
 
 #[derive(Args, Debug)]

@@ -8,8 +8,22 @@ use unic_langid::LanguageIdentifier;
 
 /// The languages and their message files.
 pub const LANGUAGES: &[(&str, &[&str])] = &[
-    ("en", &[include_str!("../i18n/en.ftl"), include_str!("../i18n/en-findings.ftl")]),
-    ("de", &[include_str!("../i18n/de.ftl"), include_str!("../i18n/de-findings.ftl")]),
+    (
+        "en",
+        &[
+            include_str!("../i18n/en.ftl"),
+            include_str!("../i18n/en-findings.ftl"),
+            include_str!("../i18n/en-live.ftl"),
+        ],
+    ),
+    (
+        "de",
+        &[
+            include_str!("../i18n/de.ftl"),
+            include_str!("../i18n/de-findings.ftl"),
+            include_str!("../i18n/de-live.ftl"),
+        ],
+    ),
 ];
 
 /// A language ready for use.

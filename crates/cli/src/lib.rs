@@ -103,6 +103,8 @@ pub fn run(
         Command::Verify(a) => commands::verify::run(a, &cli.global, environment, input, &mut output),
         Command::Diff(a) => commands::diff::run(a, &cli.global, environment, input, &mut output),
         Command::Trace(a) => commands::trace::run(a, &cli.global, environment, input, &mut output),
+        Command::Check(a) => commands::check::run(a, &cli.global, environment, input, &mut output),
+        Command::Reflect(a) => commands::reflect::run(a, &mut output),
         Command::Catalog(a) => commands::catalog::run(a, &cli.global, environment, input, &mut output),
     };
     let code = result.unwrap_or_else(|failed| failed.0);

@@ -51,7 +51,8 @@ fn arrows_point_down_and_pure_crates_stay_pure() {
     for name in packages.keys() {
         let short = name.trim_start_matches("tillgate-");
         assert!(
-            ARROWS.iter().any(|(n, _)| *n == short) || ["cli", "lab", "bench"].contains(&short),
+            ARROWS.iter().any(|(n, _)| *n == short)
+                || ["probe", "scan", "cli", "lab", "bench"].contains(&short),
             "{name} has no place"
         );
     }

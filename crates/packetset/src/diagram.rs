@@ -474,19 +474,22 @@ impl<'a, W: Fn(u32) -> bool, G: Fn(Node) -> bool> Search<'a, W, G> {
         let inner = self.diagram.inner[node.0 as usize];
         // Edges to the same child are one range set, so that a path is as wide as it can be.
         let mut children: Vec<(Node, Vec<(u128, u128)>)> = Vec::new();
+        let mut places: FxHashMap<Node, usize> = FxHashMap::default();
         let mut next = 0u128;
         for &(hi, child) in self.diagram.edges(inner) {
-            match children.iter_mut().find(|(c, _)| *c == child) {
-                Some((_, list)) => list.push((next, hi)),
-                None => children.push((child, vec![(next, hi)])),
-            }
+            let range = (next, hi);
             next = hi.saturating_add(1);
-        }
-        let limits = self.within.ranges(inner.field);
-        for (child, list) in children {
             if !self.reaches(child) {
                 continue;
             }
+            let at = *places.entry(child).or_insert(children.len());
+            match children.get_mut(at) {
+                Some((_, list)) => list.push(range),
+                None => children.push((child, vec![range])),
+            }
+        }
+        let limits = self.within.ranges(inner.field);
+        for (child, list) in children {
             let mut ranges = Ranges::from_unsorted(list);
             if let Some(limits) = limits {
                 ranges = ranges.intersect(limits);

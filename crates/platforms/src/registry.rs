@@ -135,9 +135,17 @@ const SURE: u8 = 90;
 pub fn recognise(text: &str) -> Option<&'static Platform> {
     // Junos and PAN-OS share words with many, and end statements in braces with semicolons. Beside them only nftables
     // does, which is known for sure by its own words.
-    let least = if has_braced_statements(text) { SURE } else { 1 };
-    let scored = PLATFORMS.iter().map(|p| ((p.recognise)(text), p));
-    scored.filter(|(score, _)| *score >= least).max_by_key(|(score, _)| *score).map(|(_, p)| p)
+    let mut best: Option<(u8, &'static Platform)> = None;
+    for platform in PLATFORMS {
+        let score = (platform.recognise)(text);
+        if score >= best.map_or(1, |(best, _)| best) {
+            best = Some((score, platform));
+        }
+        if score == 100 {
+            break;
+        }
+    }
+    best.filter(|(score, _)| *score >= SURE || !has_braced_statements(text)).map(|(_, p)| p)
 }
 
 fn has_braced_statements(text: &str) -> bool {

@@ -1,12 +1,15 @@
 //! One file per command.
 
 pub mod catalog;
+pub mod check;
 pub mod diff;
 pub mod explain;
 mod fleet;
 pub mod init;
+mod live;
 mod patch;
 pub mod plan;
+pub mod reflect;
 pub mod render;
 pub mod requirements;
 pub mod trace;

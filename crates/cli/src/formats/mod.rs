@@ -76,10 +76,16 @@ pub fn check(cli: &Cli, output: &mut Output<'_>) -> Result<()> {
         Format::Text => true,
         // A checklist is for people.
         Format::Json => !matches!(&cli.command, Command::Render(r) if r.is_checklist()),
-        Format::Sarif | Format::Junit => matches!(&cli.command, Command::Verify(v) if !v.fix),
+        Format::Sarif => matches!(&cli.command, Command::Verify(v) if !v.fix),
+        Format::Junit => match &cli.command {
+            Command::Verify(v) => !v.fix,
+            Command::Check(_) => true,
+            _ => false,
+        },
         Format::Markdown => match &cli.command {
             Command::Verify(v) => !v.fix,
             Command::Render(r) => r.is_checklist(),
+            Command::Check(_) => true,
             _ => false,
         },
     };

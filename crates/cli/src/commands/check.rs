@@ -1,0 +1,355 @@
+//! `tillgate check`: what really passes, from where this host stands.
+
+use super::json;
+use super::live::{self, Line};
+use crate::args::{Check, Format, Global};
+use crate::formats::{Document, Report as Told};
+use crate::output::Output;
+use crate::{Environment, Result, document, load, report};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::Read;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tillgate_catalog::Profile;
+use tillgate_intent::{Intent, intent};
+use tillgate_model::{Family, Finding, Protocol, Text, Verdict};
+use tillgate_probe::judge::{self, Standing};
+use tillgate_probe::local::{self, Host};
+use tillgate_probe::plan::{self, Place, Task};
+use tillgate_probe::run::{self, Around};
+use tillgate_probe::segment;
+use tillgate_probe::surroundings::{self, Wanted};
+use tillgate_probe::tls;
+
+pub fn run(
+    args: &Check,
+    global: &Global,
+    environment: &Environment,
+    input: &mut dyn Read,
+    output: &mut Output<'_>,
+) -> Result {
+    let host = match local::host() {
+        Ok(host) => host,
+        Err(error) => return output.fail(&Text::new("check-no-host-view").arg("detail", error)),
+    };
+    let addresses: Vec<IpAddr> = match args.address {
+        Some(address) => vec![address],
+        None => own_addresses(&host),
+    };
+    if addresses.is_empty() {
+        return output.fail(&Text::new("check-no-network"));
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output.fail(&Text::new("check-no-host-view").arg("detail", error)),
+    };
+    let around = around(args, &host, output)?;
+    let Some(name) = &args.site else {
+        return of_vendor(args, global, environment, &host, around, &runtime, output);
+    };
+    let (estate, library) = load::estate(global, environment, input, output)?;
+    let site = super::site(&estate, name, output)?;
+    let intent = intent(site, &library, output.today);
+    let place = place(args, &intent, &addresses, output)?;
+    if let Some(from) = &args.from {
+        return segmentation(args, from, &intent, &place, &runtime, output);
+    }
+    if place.zone.is_none() {
+        let list = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        return output.fail(&Text::new("check-outside").arg("site", name).arg("addresses", list));
+    }
+    let mut around = around;
+    // The site says which resolvers its terminals use.
+    let tasks = plan::tasks(&intent, &library, &place);
+    let of_site: Vec<SocketAddr> =
+        tasks.iter().filter(|t| t.kind == tillgate_catalog::Probe::Dns).flat_map(live::addresses).collect();
+    if args.resolver.is_empty() && !of_site.is_empty() {
+        around.resolvers = of_site;
+    }
+    let standing = match place.device {
+        Some(_) => Standing::Device,
+        None => Standing::Stranger,
+    };
+    if !output.quiet {
+        output.note(&standing_text(&intent, &place));
+    }
+    let tasks = only(args, tasks);
+    let wanted = wanted(args, ports_of(&intent, &place));
+    let work = Work {
+        site: Some(name),
+        tasks,
+        wanted,
+        around,
+        host: &host,
+        standing,
+        place: Some((&intent, &place)),
+    };
+    work.go(args, &runtime, output)
+}
+
+/// Addresses of this host that others can reach.
+fn own_addresses(host: &Host) -> Vec<IpAddr> {
+    let running = host.interfaces.iter().filter(|i| i.is_running && !i.is_loopback);
+    let all = running.flat_map(|i| i.addresses.iter().map(|(address, _)| *address));
+    all.filter(|a| match a {
+        IpAddr::V4(v4) => !v4.is_link_local(),
+        IpAddr::V6(v6) => !v6.is_unicast_link_local(),
+    })
+    .collect()
+}
+
+fn around(args: &Check, host: &Host, output: &mut Output<'_>) -> Result<Around> {
+    let own = host.resolvers.iter().map(|r| r.address);
+    let resolvers = match args.resolver.as_slice() {
+        [] => own.collect(),
+        given => given.to_vec(),
+    };
+    let mut extra_roots = Vec::new();
+    for path in &args.roots {
+        extra_roots.extend(live::certificates(path, output)?);
+    }
+    let reflector = match (args.reflector, &args.secret) {
+        (Some(address), Some(path)) => Some((address, live::secret(path, output)?)),
+        _ => None,
+    };
+    Ok(Around {
+        resolvers: resolvers.into_iter().map(|a: IpAddr| SocketAddr::new(a, 53)).collect(),
+        local: args.address,
+        deadline: args.deadline,
+        samples: args.samples,
+        now: now(),
+        extra_roots,
+        system_roots: tls::system_roots(),
+        reflector,
+    })
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64)
+}
+
+/// Where this host stands; `--as` puts a declared device in its place.
+fn place(args: &Check, intent: &Intent, addresses: &[IpAddr], output: &mut Output<'_>) -> Result<Place> {
+    let place = Place::of(intent, addresses);
+    let Some(name) = &args.stand_in else { return Ok(place) };
+    let Some((_, zone, family, ranges)) = intent.devices.iter().find(|(device, ..)| device == name) else {
+        return output.fail(&Text::new("check-no-device").arg("device", name).arg("site", &intent.site));
+    };
+    let own = ranges.first().map(|bits| tillgate_model::address_from_bits(*family, bits));
+    // The firewall knows a terminal by its address: without it nothing of it can be measured.
+    if !own.is_some_and(|own| addresses.contains(&own)) {
+        let text = Text::new("check-not-its-address")
+            .arg("device", name)
+            .arg("address", own.map(|a| a.to_string()).unwrap_or_default());
+        return output.fail(&text);
+    }
+    Ok(Place { zone: Some(*zone), device: Some(name.clone()), address: own })
+}
+
+fn standing_text(intent: &Intent, place: &Place) -> Text {
+    let segment = place.zone.and_then(|at| intent.topology.zones.get(at)).map_or("?", |z| z.name.as_str());
+    let address = place.address.map(|a| a.to_string()).unwrap_or_default();
+    match &place.device {
+        Some(device) => {
+            Text::new("check-stands-as").arg("segment", segment).arg("device", device).arg("address", address)
+        }
+        None => Text::new("check-stands-apart").arg("segment", segment).arg("address", address),
+    }
+}
+
+/// Ports that something on this host must be able to listen on: those of flows that end at it.
+fn ports_of(intent: &Intent, place: &Place) -> Vec<(Protocol, u16)> {
+    let own = place.address.map(|a| (Family::of(a), tillgate_model::address_bits(a)));
+    let to_us = intent.flows.iter().filter(|flow| {
+        own.is_some_and(|(family, bits)| flow.family == family && flow.destination_needed.contains(bits))
+            && flow.needed
+            && flow.destination_needed.as_slice().len() <= 4
+    });
+    let mut ports: Vec<(Protocol, u16)> = to_us
+        .filter_map(|flow| Some((flow.protocol?, flow.ports.as_ref()?)))
+        .flat_map(|(protocol, ports)| {
+            ports.as_slice().iter().flat_map(|(lo, hi)| *lo..=*hi).take(16).map(move |p| (protocol, p as u16))
+        })
+        .collect();
+    ports.extend(POS_PORTS.map(|port| (Protocol::TCP, port)));
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+/// What till programs and terminals listen on by their vendors' documents: local pay display, and receipt printing.
+const POS_PORTS: [u16; 3] = [9100, 12345, 12346];
+
+fn wanted(args: &Check, ports: Vec<(Protocol, u16)>) -> Wanted {
+    let asked = |kind: &str| args.only.is_empty() || args.only.iter().any(|k| k == kind);
+    Wanted {
+        portal: asked("portal"),
+        path: asked("path"),
+        ports: if asked("conflict") { ports } else { Vec::new() },
+        program: args.program.clone(),
+        silences: args.idle.clone(),
+    }
+}
+
+fn only(args: &Check, mut tasks: Vec<Task>) -> Vec<Task> {
+    tasks.retain(|t| args.only.is_empty() || args.only.iter().any(|k| k == t.kind.name()));
+    tasks
+}
+
+/// The first minute of a visit: what a vendor's terminals need in any network.
+fn of_vendor(
+    args: &Check,
+    global: &Global,
+    environment: &Environment,
+    host: &Host,
+    around: Around,
+    runtime: &tokio::runtime::Runtime,
+    output: &mut Output<'_>,
+) -> Result {
+    let _ = environment;
+    let library = load::library(global.estate.as_deref(), output)?;
+    let vendor = args.vendor.as_deref().unwrap_or("clover");
+    let Some(catalog) = library.catalog(vendor) else {
+        let known: Vec<&str> = library.catalogs().iter().map(|c| c.id.as_str()).collect();
+        return output.fail(&Text::new("unknown-catalog").arg("name", vendor).arg("known", known.join(", ")));
+    };
+    let resolvers: Vec<IpAddr> = around.resolvers.iter().map(|r| r.ip()).collect();
+    if resolvers.is_empty() {
+        output.note(&Text::new("check-no-resolver"));
+    }
+    let tasks = only(args, plan::of_vendor(&catalog.requirements, &resolvers, Profile::Minimal));
+    let ports = POS_PORTS.map(|port| (Protocol::TCP, port)).to_vec();
+    let wanted = wanted(args, ports);
+    let work = Work { site: None, tasks, wanted, around, host, standing: Standing::Device, place: None };
+    work.go(args, runtime, output)
+}
+
+/// One check, ready to run as often as wanted.
+struct Work<'a> {
+    site: Option<&'a str>,
+    tasks: Vec<Task>,
+    wanted: Wanted,
+    around: Around,
+    host: &'a Host,
+    standing: Standing,
+    place: Option<(&'a Intent, &'a Place)>,
+}
+
+impl Work<'_> {
+    fn go(&self, args: &Check, runtime: &tokio::runtime::Runtime, output: &mut Output<'_>) -> Result {
+        if args.watch || args.every.is_some() {
+            return live::watch(args, output, |output| self.once(runtime, output));
+        }
+        let (lines, findings) = self.once(runtime, output);
+        self.tell(&lines, &findings, args, output)
+    }
+
+    fn once(&self, runtime: &tokio::runtime::Runtime, output: &mut Output<'_>) -> (Vec<Line>, Vec<Finding>) {
+        let bar = match output.progress {
+            true => ProgressBar::new(self.tasks.iter().map(|t| t.targets.len().max(1) as u64).sum()),
+            false => ProgressBar::hidden(),
+        };
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed}") {
+            bar.set_style(style);
+        }
+        let (probed, looks) = runtime.block_on(async {
+            let probed = run::run(&self.tasks, &self.around, |_| bar.inc(1)).await;
+            let looks = surroundings::look(&self.tasks, &probed, &self.around, self.host, &self.wanted).await;
+            (probed, looks)
+        });
+        bar.finish_and_clear();
+        let mut findings = judge::judge(&self.tasks, &probed, self.standing);
+        findings.extend(surroundings::findings(&looks));
+        Finding::sort(&mut findings);
+        findings.dedup();
+        (live::lines(&self.tasks, &probed, &looks), findings)
+    }
+
+    fn tell(&self, lines: &[Line], findings: &[Finding], args: &Check, output: &mut Output<'_>) -> Result {
+        let verdict = Verdict::of(findings, args.fail_on);
+        if let Some(path) = &args.metrics {
+            live::metrics(path, self.site, lines, findings, now(), output)?;
+        }
+        if let Some(mut document) = Document::of(output.format, args.fail_on) {
+            document.begin(output);
+            document.add(&Told { site: self.site, verdict: Some(verdict), findings, error: None }, output);
+            document.end(output);
+        } else if output.format == Format::Json {
+            let mut value = document::findings(self.site, verdict, findings, &output.lang);
+            value["schema"] = "tillgate.check/1".into();
+            value["host"] = self.host_json();
+            value["probes"] = lines.iter().map(|line| live::document(line, &output.lang)).collect();
+            output.data(&json(&value));
+        } else {
+            let table = live::table(lines, output);
+            output.data(&table);
+            output.line("");
+            let text = report::findings(findings, output);
+            output.data(&text);
+            let line = report::verdict(self.site.or(args.vendor.as_deref()), verdict, findings, output);
+            output.line(&line);
+        }
+        Ok(verdict.exit_code())
+    }
+
+    fn host_json(&self) -> serde_json::Value {
+        let place = self.place.map(|(intent, place)| {
+            let zone = place.zone.and_then(|at| intent.topology.zones.get(at)).map(|z| z.name.clone());
+            (zone, place.device.clone(), place.address.map(|a| a.to_string()))
+        });
+        let (segment, device, address) = place.unwrap_or_default();
+        serde_json::json!({"segment": segment, "device": device, "address": address})
+    }
+}
+
+/// The segmentation test: what must not pass from where this host stands.
+fn segmentation(
+    args: &Check,
+    from: &str,
+    intent: &Intent,
+    place: &Place,
+    runtime: &tokio::runtime::Runtime,
+    output: &mut Output<'_>,
+) -> Result {
+    let Some(zone) = intent.topology.zones.iter().position(|z| z.name == from) else {
+        let known: Vec<&str> = intent.topology.zones.iter().map(|z| z.name.as_str()).collect();
+        return output.fail(&Text::new("unknown-segment").arg("name", from).arg("known", known.join(", ")));
+    };
+    // Evidence from the wrong place is none.
+    if place.zone != Some(zone) {
+        let here = place.zone.and_then(|at| intent.topology.zones.get(at)).map_or("?", |z| z.name.as_str());
+        return output.fail(&Text::new("check-not-in-segment").arg("segment", from).arg("here", here));
+    }
+    let attempts = segment::attempts(intent, place);
+    output.note(&Text::new("segment-trying").num("count", attempts.len()).arg("segment", from));
+    let begun = now();
+    let tried = runtime.block_on(segment::run(&attempts, args.address, args.deadline));
+    let findings = segment::judge(intent, place, &tried);
+    let verdict = Verdict::of(&findings, args.fail_on);
+    if let Some(mut document) = Document::of(output.format, args.fail_on) {
+        document.begin(output);
+        document.add(
+            &Told { site: Some(&intent.site), verdict: Some(verdict), findings: &findings, error: None },
+            output,
+        );
+        document.end(output);
+    } else if output.format == Format::Json {
+        let mut value = document::findings(Some(&intent.site), verdict, &findings, &output.lang);
+        value["schema"] = "tillgate.segmentation/1".into();
+        value["from"] = serde_json::json!({"segment": from, "address": place.address.map(|a| a.to_string()), "device": place.device});
+        value["begun"] = live::time(begun).into();
+        value["ended"] = live::time(now()).into();
+        value["tried"] = tried.iter().map(live::tried).collect();
+        output.data(&json(&value));
+    } else {
+        let table = live::segment_table(&tried, from, place.address, begun, output);
+        output.data(&table);
+        output.line("");
+        let text = report::findings(&findings, output);
+        output.data(&text);
+        let line = report::verdict(Some(&intent.site), verdict, &findings, output);
+        output.line(&line);
+    }
+    Ok(verdict.exit_code())
+}
