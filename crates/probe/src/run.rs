@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tillgate_catalog::{Encryption, Probe};
-use tillgate_model::{Family, Protocol, Text};
+use tillgate_model::{Family, Protocol, Text, address_bits, public_ranges};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -23,6 +23,8 @@ use tokio::task::JoinSet;
 pub struct Around {
     /// The resolvers that names are asked of, the first that answers counts.
     pub resolvers: Vec<SocketAddr>,
+    /// The names that resolvers must know.
+    pub names: Vec<String>,
     /// The address to ask from.
     pub local: Option<IpAddr>,
     /// For each probe.
@@ -72,7 +74,6 @@ const MOST_AT_ONCE: usize = 256;
 pub async fn run(tasks: &[Task], around: &Around, mut done: impl FnMut(&Probed)) -> Vec<Probed> {
     let around = Arc::new(around.clone());
     let gate = Arc::new(Semaphore::new(MOST_AT_ONCE));
-    let names: Arc<Vec<String>> = Arc::new(names(tasks));
     let mut set: JoinSet<((usize, usize), Probed)> = JoinSet::new();
     let mut out: BTreeMap<(usize, usize), Probed> = BTreeMap::new();
     for (at, task) in tasks.iter().enumerate() {
@@ -85,11 +86,10 @@ pub async fn run(tasks: &[Task], around: &Around, mut done: impl FnMut(&Probed))
             out.insert((at, 0), probed);
         }
         for (place, job) in jobs.into_iter().enumerate() {
-            let (around, gate, names, task) =
-                (Arc::clone(&around), Arc::clone(&gate), Arc::clone(&names), task.clone());
+            let (around, gate, task) = (Arc::clone(&around), Arc::clone(&gate), task.clone());
             set.spawn(async move {
                 let _permit = gate.acquire().await;
-                ((at, place), one(at, &task, job, &around, &names).await)
+                ((at, place), one(at, &task, job, &around).await)
             });
         }
     }
@@ -143,7 +143,7 @@ fn no_target(task: &Task) -> Text {
 }
 
 /// The names a resolver must know: those of all tasks.
-fn names(tasks: &[Task]) -> Vec<String> {
+pub fn names(tasks: &[Task]) -> Vec<String> {
     let mut names: Vec<String> = tasks
         .iter()
         .flat_map(|t| &t.targets)
@@ -157,7 +157,7 @@ fn names(tasks: &[Task]) -> Vec<String> {
     names
 }
 
-async fn one(at: usize, task: &Task, job: Job, around: &Around, names: &[String]) -> Probed {
+async fn one(at: usize, task: &Task, job: Job, around: &Around) -> Probed {
     let transport = job.transport.map(|t| match t {
         Transport::Udp => "udp",
         Transport::Tcp => "tcp",
@@ -203,7 +203,7 @@ async fn one(at: usize, task: &Task, job: Job, around: &Around, names: &[String]
             }
             (report, offset)
         }
-        _ => (ask(task, server, &name, job.transport, around, names).await, None),
+        _ => (ask(task, server, &name, job.transport, around).await, None),
     };
     probed(Some(address), report, offset)
 }
@@ -214,7 +214,6 @@ async fn ask(
     name: &str,
     transport: Option<Transport>,
     around: &Around,
-    names: &[String],
 ) -> Report {
     let Around { deadline, samples, local, .. } = around.clone();
     match task.kind {
@@ -223,10 +222,7 @@ async fn ask(
             tcp::check(&Connect { address: server, samples: 1, deadline, local, device: None }).await
         }
         Probe::Dns => {
-            let names = match names.is_empty() {
-                true => vec!["www.clover.com".to_string()],
-                false => names.to_vec(),
-            };
+            let names = around.names.clone();
             dns::check(&dns::Ask { resolver: server, names, samples, deadline, local }).await
         }
         Probe::Http => {
@@ -303,18 +299,24 @@ const MOST_PORTS: usize = 4096;
 
 /// The first address of a family that any resolver gives.
 async fn resolve(name: &str, family: Family, around: &Around) -> Result<IpAddr, Text> {
-    let mut known = false;
+    let (mut known, mut inside) = (false, None);
     for resolver in &around.resolvers {
         match dns::lookup(*resolver, name, around.deadline).await {
             Ok(list) => {
                 known |= !list.is_empty();
-                let mut fitting = list.into_iter().filter(|a| Family::of(*a) == family);
-                if let Some(address) = fitting.next() {
-                    return Ok(address);
+                for address in list.into_iter().filter(|a| Family::of(*a) == family) {
+                    if public_ranges(family).contains(address_bits(address)) {
+                        return Ok(address);
+                    }
+                    inside = Some(address);
                 }
             }
             Err(_) => continue,
         }
+    }
+    // What is published stands in the internet: an address of the inside is a lie, and what answers there says nothing.
+    if let Some(address) = inside {
+        return Err(Text::new("check-address-inside").arg("name", name).arg("address", address));
     }
     Err(match known {
         true => Text::new("check-no-address-of-family").arg("name", name).arg("family", family),

@@ -73,7 +73,7 @@ pub fn system_roots() -> Vec<CertificateDer<'static>> {
 
 /// Makes `samples` handshakes (TLS 1.2 or 1.3, no resumption) and judges the first one's certificates.
 ///
-/// The report's samples are the handshakes without their TCP connect. Details: `connect_us`, `handshake_us` (median),
+/// The report's samples are the handshakes with their TCP connect. Details: `connect_us`, `handshake_us` (of the first),
 /// `tls_version`, `cipher`, `key_exchange`, `alpn`, `certificates`, `subject`, `issuer`, `names`, `key`, `key_bits`,
 /// `signature`, `not_before`, `not_after` (dates in UTC), `days_left`, `pin_sha256`, `trust` (`public`, `extra`,
 /// `system`, `pin` or `none`), `client_certificate_wanted`; where the handshake fails, `alert` or `received_bytes`.
@@ -113,7 +113,7 @@ pub async fn check(probe: &Handshake) -> Report {
         }
         match ended {
             Ended::Made(made) => {
-                report.samples.add(Some(made.handshake));
+                report.samples.add(Some(made.connect + made.handshake));
                 if is_first {
                     report.reach = Reach::Passes;
                     made.tell(&mut report);
@@ -144,9 +144,6 @@ pub async fn check(probe: &Handshake) -> Report {
     }
     if recorder.is_certificate_wanted.get().is_some() {
         report.details.insert("client_certificate_wanted", Detail::Flag(true));
-    }
-    if let Some(median) = report.samples.quantile(0.5) {
-        report.number("handshake_us", median.as_secs_f64() * 1e6);
     }
     report
 }
@@ -197,6 +194,7 @@ struct Made {
 impl Made {
     fn tell(&self, report: &mut Report) {
         report.number("connect_us", self.connect.as_secs_f64() * 1e6);
+        report.number("handshake_us", self.handshake.as_secs_f64() * 1e6);
         let version = match self.version {
             Some(ProtocolVersion::TLSv1_2) => "1.2",
             Some(ProtocolVersion::TLSv1_3) => "1.3",

@@ -1,12 +1,14 @@
 //! A shop of namespaces with real servers: a terminal's place, the office, guests, a router with the site's own rendered
 //! firewall, and an internet of nginx, chrony, dnsmasq and sipp behind it. Needs root.
 
-use super::common::{example, scratch};
+use super::common::scratch;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -82,6 +84,8 @@ pub struct Shop {
     prefix: String,
     pub folder: PathBuf,
     children: Vec<(&'static str, Child)>,
+    over: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 fn run(program: &str, arguments: &[&str], input: &str) -> String {
@@ -106,7 +110,8 @@ impl Shop {
         let prefix = format!("tl{}-{number}", std::process::id());
         let folder = scratch(&format!("live-{number}"));
         std::fs::write(folder.join("estate.toml"), ESTATE).unwrap();
-        let mut shop = Shop { prefix, folder, children: Vec::new() };
+        let (over, threads) = (Arc::default(), Vec::new());
+        let mut shop = Shop { prefix, folder, children: Vec::new(), over, threads };
         for space in ["fw", "pos", "office", "guest", "net"] {
             run("ip", &["netns", "add", &shop.space(space)], "");
             shop.on(space, "ip link set lo up");
@@ -134,7 +139,7 @@ impl Shop {
         }
         shop.on("fw", "ip route add default via 198.51.100.1");
         shop.on("fw", "sysctl -qw net.ipv4.ip_forward=1");
-        for host in [10, 11, 20, 21, 30, 40, 50] {
+        for host in [10, 11, 20, 21, 30, 31, 40, 50] {
             shop.on("net", &format!("ip addr add 203.0.113.{host}/32 dev lo"));
         }
         let rendered = run(
@@ -189,7 +194,7 @@ impl Shop {
     /// A table of the router's that sees packets before the shop's own rules.
     pub fn before(&self, rules: &str) {
         self.nft(&format!(
-            "table inet fault {{ chain forward {{ type filter hook forward priority -10; policy accept;\n{rules}\n}} }}\n"
+            "table inet fault {{ chain forward {{ type filter hook forward priority -10; policy accept;\n{rules}\n}}\n}}\n"
         ));
     }
 
@@ -216,6 +221,20 @@ impl Shop {
             .spawn()
             .unwrap();
         self.children.push((name, child));
+    }
+
+    /// Something that answers by hand, in a namespace, until the shop closes.
+    pub fn answer(&mut self, space: &str, serve: impl FnOnce(&AtomicBool) + Send + 'static) {
+        let (space, stop) = (self.space(space), Arc::clone(&self.over));
+        let (ready, wait) = std::sync::mpsc::channel();
+        self.threads.push(std::thread::spawn(move || {
+            let file = std::fs::File::open(format!("/run/netns/{space}")).unwrap();
+            nix::sched::setns(file, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+            ready.send(()).unwrap();
+            serve(&stop);
+        }));
+        wait.recv().unwrap();
+        std::thread::sleep(Duration::from_millis(100));
     }
 
     /// Ends a server.
@@ -270,7 +289,7 @@ impl Shop {
             text.push_str(&format!("server {{ listen 203.0.113.10:{port} ssl; listen 203.0.113.11:{port} ssl; ssl_certificate {folder}/{certificate}.pem; ssl_certificate_key {folder}/{certificate}.key; ssl_protocols {versions}; {more} location / {{ return 200 ok; }} }}\n"));
         }
         text.push_str("server { listen 203.0.113.30:80; location /generate_204 { return 204; } location / { return 200 'set-up'; } }\n");
-        text.push_str("server { listen 203.0.113.30:81; location / { return 302 http://portal.hotel.example/login; } }\n}\n");
+        text.push_str("server { listen 203.0.113.31:80; location / { return 302 http://portal.hotel.example/login; } }\n}\n");
         std::fs::write(self.path("nginx.conf"), text).unwrap();
         let file = self.path("nginx.conf");
         self.start("nginx", "net", &["nginx", "-e", "stderr", "-c", file.to_str().unwrap()]);
@@ -318,8 +337,7 @@ impl Shop {
 
     /// Waits until the servers listen.
     fn ready(&self) {
-        let until = Instant::now() + Duration::from_secs(20);
-        loop {
+        for waited in 0.. {
             let (tcp, udp) = (self.on("net", "ss -Hltn"), self.on("net", "ss -Hlun"));
             let resolver = self.on("fw", "ss -Hlun");
             let wanted = [
@@ -335,7 +353,7 @@ impl Shop {
             if wanted == [true; 5] {
                 return;
             }
-            if Instant::now() > until {
+            if waited == 400 {
                 let logs = ["nginx", "dnsmasq", "clock-20", "sipp", "reflect"]
                     .map(|n| std::fs::read_to_string(self.path(&format!("{n}.log"))).unwrap_or_default());
                 panic!("servers are not ready: {wanted:?}\n{logs:?}");
@@ -349,24 +367,35 @@ impl Shop {
         self.check_with(space, more, &[])
     }
 
+    /// The same as a user sees it.
+    pub fn run(&self, space: &str, more: &str) -> Output {
+        self.run_with(space, more, &[])
+    }
+
+    fn run_with(&self, space: &str, more: &str, environment: &[(&str, &str)]) -> Output {
+        let at = |name: &str| self.path(name).display().to_string();
+        let line = format!(
+            "check shop --estate {} --now 2026-11-25 --reflector 203.0.113.50 --secret {} --roots {} {more}",
+            at("estate.toml"),
+            at("secret"),
+            at("ca.pem")
+        );
+        Command::new("ip")
+            .args(["netns", "exec", &self.space(space), env!("CARGO_BIN_EXE_tillgate")])
+            .args(line.split_whitespace())
+            .env("LANG", "en_GB.UTF-8")
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap()
+    }
+
     pub fn check_with(
         &self,
         space: &str,
         more: &str,
         environment: &[(&str, &str)],
     ) -> (i32, serde_json::Value) {
-        let estate = self.path("estate.toml").display().to_string();
-        let (secret, roots) =
-            (self.path("secret").display().to_string(), self.path("ca.pem").display().to_string());
-        let line = format!(
-            "check shop --estate {estate} --now 2026-11-25 --format json --reflector 203.0.113.50 --secret {secret} --roots {roots} {more}"
-        );
-        let done = Command::new("ip")
-            .args(["netns", "exec", &self.space(space), env!("CARGO_BIN_EXE_tillgate")])
-            .args(line.split_whitespace())
-            .envs(environment.iter().copied())
-            .output()
-            .unwrap();
+        let done = self.run_with(space, &format!("--format json {more}"), environment);
         let out = String::from_utf8_lossy(&done.stdout);
         let value = serde_json::from_str(&out)
             .unwrap_or_else(|e| panic!("{e}: {out} {}", String::from_utf8_lossy(&done.stderr)));
@@ -376,6 +405,10 @@ impl Shop {
 
 impl Drop for Shop {
     fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
         for (_, child) in &mut self.children {
             let _ = child.kill();
             let _ = child.wait();
@@ -384,7 +417,6 @@ impl Drop for Shop {
             let _ = Command::new("ip").args(["netns", "del", &self.space(space)]).output();
         }
         let _ = std::fs::remove_dir_all(&self.folder);
-        let _ = Path::new(&example("bistro"));
     }
 }
 
