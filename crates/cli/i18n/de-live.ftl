@@ -26,6 +26,8 @@ check-unreachable = kein Weg dorthin
 check-unreachable-by = kein Weg dorthin, sagt { $by }
 check-silent = keine Antwort
 reach-passes = geht durch
+reach-free = frei
+reach-no-portal = keine
 reach-faulty = geht durch, mit { $count ->
     [one] einem Mangel
    *[other] { $count } Mängeln

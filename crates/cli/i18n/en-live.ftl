@@ -26,6 +26,8 @@ check-unreachable = no way there
 check-unreachable-by = no way there, says { $by }
 check-silent = no answer
 reach-passes = passes
+reach-free = free
+reach-no-portal = none
 reach-faulty = passes, with { $count ->
     [one] a fault
    *[other] { $count } faults

@@ -378,3 +378,31 @@ fn relay(
         }
     });
 }
+
+#[test]
+fn a_shop_of_ipv6_alone() {
+    let mut shop = Shop::new();
+    shop.only_ipv6();
+    let (code, value) = shop.check("pos", QUICK);
+    only(&value, &[]);
+    assert_eq!(code, 0, "{value:#}");
+    let probes = value["probes"].as_array().unwrap();
+    for kind in ["dns", "tls", "ntp"] {
+        let six = |p: &&Json| p["kind"] == kind && p["target"].as_str().unwrap().contains("2001:db8:");
+        assert!(probes.iter().filter(six).any(|p| p["reach"] == "passes"), "{kind}: {value:#}");
+    }
+    shop.before("meta nfproto ipv6 tcp dport 443 drop");
+    let (code, value) = shop.check("pos", QUICK);
+    only(&value, &[("port-unreachable", "2001:db8:113::10")]);
+    assert_eq!(code, 1, "{value:#}");
+}
+
+#[test]
+fn a_slow_and_lossy_line() {
+    let make = |shop: &mut Shop| shop.line(Duration::from_millis(10), 50);
+    let value = fault(make, "--samples 20 --deadline 20s", 0, &[("latency-high", "203.0.113.1")]);
+    let probes = value["probes"].as_array().unwrap();
+    for probe in probes.iter().filter(|p| p["kind"] == "tls") {
+        assert!(probe["samples"]["median_ms"].as_f64().unwrap() >= 40.0, "{probe:#}");
+    }
+}

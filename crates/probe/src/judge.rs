@@ -1,7 +1,7 @@
 //! From what probes saw to findings: each fault under its own id, what does not come from here left undecided.
 
 use crate::ntp;
-use crate::outcome::{Reach, Samples};
+use crate::outcome::{Fault, Reach, Samples};
 use crate::plan::Task;
 use crate::run::Probed;
 use crate::surroundings::{self, Look};
@@ -35,7 +35,7 @@ pub fn judge(tasks: &[Task], probed: &[Probed], looks: &[Look], standing: Standi
         if let Some(text) = slow(&probe.report.samples, &target) {
             out.push(finding(task, FindingId::LatencyHigh, text, true, standing));
         }
-        for fault in &probe.report.faults {
+        for fault in probe.report.faults.iter().filter(|f| !is_reason(task, probe, f)) {
             // What is wrong names the host it is wrong at.
             out.push(finding(task, fault.id, fault.text.clone(), fault.is_sure, standing));
         }
@@ -118,8 +118,13 @@ fn why(task: &Task, probe: &Probed) -> Option<Text> {
         Reach::Broken(text) => text.clone(),
     };
     // What the probe has told under the same id needs no second finding.
-    let told = report.faults.iter().any(|f| f.id == id_of(task) || broken_by(f.id));
-    (!told).then_some(text)
+    let told = |f: &Fault| !is_reason(task, probe, f) && (f.id == id_of(task) || broken_by(f.id));
+    (!report.faults.iter().any(told)).then_some(text)
+}
+
+/// Whether a fault is only what the verdict says already.
+fn is_reason(task: &Task, probe: &Probed, fault: &Fault) -> bool {
+    fault.id == id_of(task) && matches!(&probe.report.reach, Reach::Broken(text) if *text == fault.text)
 }
 
 /// Faults that say why a connection did not come about.

@@ -109,7 +109,11 @@ pub fn table(lines: &[Line], output: &Output<'_>) -> String {
 fn result(line: &Line, lang: &Lang) -> String {
     let reach = &line.report.reach;
     let text = match (reach, reach.by()) {
-        (Reach::Passes, _) if line.report.faults.is_empty() => Text::new("reach-passes"),
+        (Reach::Passes, _) if line.report.faults.is_empty() => match line.kind {
+            "conflict" => Text::new("reach-free"),
+            "portal" => Text::new("reach-no-portal"),
+            _ => Text::new("reach-passes"),
+        },
         (Reach::Passes, _) => Text::new("reach-faulty").num("count", line.report.faults.len()),
         (Reach::Refused(_), Some(by)) => Text::new("check-refused-by").arg("by", by),
         (Reach::Refused(_), None) => Text::new("check-refused"),

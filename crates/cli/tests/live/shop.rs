@@ -2,13 +2,19 @@
 //! firewall, and an internet of nginx, chrony, dnsmasq and sipp behind it. Needs root.
 
 use super::common::scratch;
+use nix::sys::socket::{
+    AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind, recvfrom, send, setsockopt,
+    socket, sockopt,
+};
+use nix::sys::time::{TimeVal, TimeValLike};
 use std::io::Write;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
@@ -84,6 +90,8 @@ pub struct Shop {
     prefix: String,
     pub folder: PathBuf,
     children: Vec<(&'static str, Child)>,
+    /// Addresses of the secured web server.
+    listen: [&'static str; 2],
     over: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -111,7 +119,8 @@ impl Shop {
         let folder = scratch(&format!("live-{number}"));
         std::fs::write(folder.join("estate.toml"), ESTATE).unwrap();
         let (over, threads) = (Arc::default(), Vec::new());
-        let mut shop = Shop { prefix, folder, children: Vec::new(), over, threads };
+        let listen = ["203.0.113.10", "203.0.113.11"];
+        let mut shop = Shop { prefix, folder, children: Vec::new(), listen, over, threads };
         for space in ["fw", "pos", "office", "guest", "net"] {
             run("ip", &["netns", "add", &shop.space(space)], "");
             shop.on(space, "ip link set lo up");
@@ -142,18 +151,7 @@ impl Shop {
         for host in [10, 11, 20, 21, 30, 31, 40, 50] {
             shop.on("net", &format!("ip addr add 203.0.113.{host}/32 dev lo"));
         }
-        let rendered = run(
-            env!("CARGO_BIN_EXE_tillgate"),
-            &[
-                "render",
-                "shop",
-                "--estate",
-                shop.path("estate.toml").to_str().unwrap(),
-                "--now",
-                "2026-11-25",
-            ],
-            "",
-        );
+        let rendered = shop.render();
         shop.nft(&rendered);
         shop.certificates();
         shop.dns(DNS);
@@ -167,6 +165,88 @@ impl Shop {
         shop.reflector("10000-10100");
         shop.ready();
         shop
+    }
+
+    /// The same shop where nothing has an IPv4 address any more.
+    pub fn only_ipv6(&mut self) {
+        let (four, six) = (
+            ["10.17.20.0/24", "10.17.20.1\"", "10.17.20.11\"", "10.17.20.12\""],
+            ["2001:db8:17:20::/64", "2001:db8:17:20::1\"", "2001:db8:17:20::11\"", "2001:db8:17:20::12\""],
+        );
+        let mut estate = ESTATE.split("[[site.exception]]").next().unwrap().to_string();
+        for (old, new) in four.iter().zip(six) {
+            estate = estate.replace(old, new);
+        }
+        let estate = estate.replacen("subnet = \"2001", "subnet6 = \"2001", 1).replacen(
+            "gateway = \"2001",
+            "gateway6 = \"2001",
+            1,
+        );
+        let estate = estate.replace("address = \"2001", "address6 = \"2001");
+        std::fs::write(self.path("estate.toml"), estate).unwrap();
+        for (space, link, address) in [
+            ("fw", "pos", "2001:db8:17:20::1/64"),
+            ("pos", "eth0", "2001:db8:17:20::11/64"),
+            ("fw", "eth0", "2001:db8:51::2/64"),
+            ("net", "eth0", "2001:db8:51::1/64"),
+        ] {
+            self.on(space, &format!("ip -4 addr flush dev {link}"));
+            self.on(space, &format!("ip addr add {address} dev {link} nodad"));
+        }
+        for host in [10, 11, 20, 21] {
+            self.on("net", &format!("ip addr add 2001:db8:113::{host}/128 dev lo nodad"));
+        }
+        self.on("fw", "sysctl -qw net.ipv6.conf.all.forwarding=1");
+        self.on("pos", "ip -6 route add default via 2001:db8:17:20::1");
+        self.on("fw", "ip -6 route add default via 2001:db8:51::1");
+        self.on("net", "ip -6 route add 2001:db8:17:20::/64 via 2001:db8:51::2");
+        let rendered = self.render();
+        self.nft(&rendered);
+        self.dns("no-resolv\nno-hosts\nbind-interfaces\nlisten-address=2001:db8:17:20::1\nport=53\nhost-record=www.eu.clover.com,2001:db8:113::10\nhost-record=api.eu.clover.com,2001:db8:113::11\nhost-record=time.android.com,2001:db8:113::20\nhost-record=2.android.pool.ntp.org,2001:db8:113::21\nlocal=/#/\nuser=root\npid-file=\n");
+        self.listen = ["[2001:db8:113::10]", "[2001:db8:113::11]"];
+        self.web(&[("443", "server", "TLSv1.2 TLSv1.3", SUITES)]);
+        self.clock("clock-20", "2001:db8:113::20", &[]);
+        self.clock("clock-21", "2001:db8:113::21", &[]);
+        std::thread::sleep(Duration::from_millis(800));
+    }
+
+    /// Puts a slow and lossy line between the router and the internet: each frame comes this much later, and every
+    /// so many-th is lost, either way.
+    pub fn line(&mut self, late: Duration, lost: usize) {
+        self.on("fw", "ip link del eth0");
+        let middle = self.space("office");
+        for (space, inside, address) in [("fw", "a", "198.51.100.2/24"), ("net", "b", "198.51.100.1/24")] {
+            let own = self.space(space);
+            run(
+                "ip",
+                &[
+                    "-n", &own, "link", "add", "eth0", "type", "veth", "peer", "name", inside, "netns",
+                    &middle,
+                ],
+                "",
+            );
+            self.on(space, &format!("ip addr add {address} dev eth0"));
+            self.on(space, "ip link set eth0 up");
+            self.on("office", &format!("ip link set dev {inside} promisc on up"));
+            // Whole frames with whole checksums go through the line.
+            self.on(space, "ethtool -K eth0 tx off tso off gso off gro off");
+            self.on("office", &format!("ethtool -K {inside} gro off"));
+        }
+        self.on("fw", "ip route add default via 198.51.100.1");
+        self.answer("office", move |over| {
+            let (a, b) = (packets("a"), packets("b"));
+            std::thread::scope(|scope| {
+                scope.spawn(|| carry(&a, &b, late, lost, over));
+                carry(&b, &a, late, lost, over);
+            });
+        });
+        std::thread::sleep(Duration::from_millis(1200));
+    }
+
+    fn render(&self) -> String {
+        let estate = self.path("estate.toml");
+        let arguments = ["render", "shop", "--estate", estate.to_str().unwrap(), "--now", "2026-11-25"];
+        run(env!("CARGO_BIN_EXE_tillgate"), &arguments, "")
     }
 
     fn space(&self, name: &str) -> String {
@@ -285,8 +365,9 @@ impl Shop {
         let mut text = format!(
             "daemon off; user root; master_process off; pid {folder}/nginx.pid; error_log {folder}/nginx-error.log;\nevents {{}}\nhttp {{ access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f; scgi_temp_path {folder}/s; uwsgi_temp_path {folder}/u;\n"
         );
+        let [a, b] = self.listen;
         for (port, certificate, versions, more) in servers {
-            text.push_str(&format!("server {{ listen 203.0.113.10:{port} ssl; listen 203.0.113.11:{port} ssl; ssl_certificate {folder}/{certificate}.pem; ssl_certificate_key {folder}/{certificate}.key; ssl_protocols {versions}; {more} location / {{ return 200 ok; }} }}\n"));
+            text.push_str(&format!("server {{ listen {a}:{port} ssl; listen {b}:{port} ssl; ssl_certificate {folder}/{certificate}.pem; ssl_certificate_key {folder}/{certificate}.key; ssl_protocols {versions}; {more} location / {{ return 200 ok; }} }}\n"));
         }
         text.push_str("server { listen 203.0.113.30:80; location /generate_204 { return 204; } location / { return 200 'set-up'; } }\n");
         text.push_str("server { listen 203.0.113.31:80; location / { return 302 http://portal.hotel.example/login; } }\n}\n");
@@ -401,6 +482,48 @@ impl Shop {
             .unwrap_or_else(|e| panic!("{e}: {out} {}", String::from_utf8_lossy(&done.stderr)));
         (done.status.code().unwrap_or(-1), value)
     }
+}
+
+/// A socket for whole frames of an interface of this thread's namespace.
+fn packets(interface: &str) -> OwnedFd {
+    let socket =
+        socket(AddressFamily::Packet, SockType::Raw, SockFlag::empty(), SockProtocol::EthAll).unwrap();
+    let mut all = nix::ifaddrs::getifaddrs().unwrap();
+    let address: LinkAddr = all
+        .find_map(|i| (i.interface_name == interface).then_some(i.address?.as_link_addr().copied()?))
+        .unwrap();
+    bind(socket.as_raw_fd(), &address).unwrap();
+    setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::milliseconds(50)).unwrap();
+    socket
+}
+
+/// Carries frames from one interface to another.
+#[allow(clippy::disallowed_methods)]
+fn carry(from: &OwnedFd, to: &OwnedFd, late: Duration, lost: usize, over: &AtomicBool) {
+    /// A frame that this side sent itself.
+    const OUTGOING: u8 = 4;
+    let (queue, due) = std::sync::mpsc::channel::<(Instant, Vec<u8>)>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for (at, frame) in due {
+                std::thread::sleep(at.saturating_duration_since(Instant::now()));
+                let _ = send(to.as_raw_fd(), &frame, MsgFlags::empty());
+            }
+        });
+        let mut buffer = vec![0; 70_000];
+        let mut count = 0;
+        while !over.load(Ordering::Relaxed) {
+            let Ok((length, address)) = recvfrom::<LinkAddr>(from.as_raw_fd(), &mut buffer) else { continue };
+            if address.is_some_and(|a| a.pkttype() == OUTGOING) {
+                continue;
+            }
+            count += 1;
+            if count % lost != 0 {
+                let _ = queue.send((Instant::now() + late, buffer[..length].to_vec()));
+            }
+        }
+        drop(queue);
+    });
 }
 
 impl Drop for Shop {
