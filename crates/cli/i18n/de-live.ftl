@@ -76,6 +76,7 @@ arg-samples = Versuche je Messung
 arg-deadline = Zeit für jede Messung
 arg-program = Programm, das die Ports einer Zahlungsanwendung halten darf
 arg-idle = Stille, die eine Verbindung überleben muss; mehrfach möglich
+arg-nts = Zeitserver auch nach beglaubigter Zeit fragen (NTS, Port 4460)
 arg-watch = Wieder und wieder messen, mit einer Ansicht des Verlaufs
 arg-every = Wie oft, bei langem Lauf
 arg-during = Wie lange

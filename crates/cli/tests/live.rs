@@ -406,3 +406,20 @@ fn a_slow_and_lossy_line() {
         assert!(probe["samples"]["median_ms"].as_f64().unwrap() >= 40.0, "{probe:#}");
     }
 }
+
+#[test]
+fn time_is_authenticated_where_it_is_offered() {
+    let shop = Shop::new();
+    let nts = |name: &str| {
+        let (code, value) = shop.check("pos", &format!("{QUICK} --only ntp --nts"));
+        assert_eq!(code, 0, "{value:#}");
+        let probes = value["probes"].as_array().unwrap();
+        let probe = probes.iter().find(|p| p["target"].as_str().unwrap().starts_with(name)).unwrap();
+        probe["details"]["nts"].as_str().unwrap().to_string()
+    };
+    // The shop's firewall permits what terminals need, and no more.
+    assert_eq!(nts("time.android.com"), "not offered");
+    shop.on("fw", "nft insert rule inet tillgate forward tcp dport 4460 accept");
+    assert_eq!(nts("time.android.com"), "works");
+    assert_eq!(nts("2.android.pool"), "fails");
+}

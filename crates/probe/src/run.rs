@@ -3,12 +3,14 @@
 use crate::dns;
 use crate::http::{self, Expect as Page, Fetch};
 use crate::ntp::{self, Offset};
+use crate::nts;
 use crate::outcome::{Reach, Report};
 use crate::plan::{Target, Task};
 use crate::reflect;
 use crate::sip::{self, Transport};
 use crate::tcp::{self, Connect};
 use crate::tls::{self, CertificateDer, Expect, Handshake};
+use rustls::RootCertStore;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -37,6 +39,8 @@ pub struct Around {
     pub extra_roots: Vec<CertificateDer<'static>>,
     /// Certificates that this host trusts.
     pub system_roots: Vec<CertificateDer<'static>>,
+    /// Whether time servers are asked for authenticated time (NTS) as well.
+    pub nts: bool,
     /// A reflector that answers on the ports of a range, and the secret shared with it.
     pub reflector: Option<(IpAddr, [u8; 32])>,
 }
@@ -120,6 +124,11 @@ fn jobs(task: &Task, around: &Around) -> Vec<Job> {
         Probe::Udp => Vec::new(),
         Probe::Sip => {
             let transports: &[Transport] = match task.protocol {
+                // Port 5061 is that of SIP over TLS (RFC 3261 section 19.1.2).
+                Protocol::TCP if task.ports.contains(SIPS.into()) && task.ports.contains(SIP.into()) => {
+                    &[Transport::Tcp, Transport::Tls]
+                }
+                Protocol::TCP if task.ports.contains(SIPS.into()) => &[Transport::Tls],
                 Protocol::TCP => &[Transport::Tcp],
                 _ => &[Transport::Udp],
             };
@@ -197,9 +206,15 @@ async fn one(at: usize, task: &Task, job: Job, around: &Around) -> Probed {
                 local: around.local,
                 ..ntp::Ask::new(server)
             };
-            let (report, mut offset) = ntp::check(&ask).await;
+            let (mut report, mut offset) = ntp::check(&ask).await;
             if let Some(offset) = &mut offset {
-                offset.name = name;
+                offset.name.clone_from(&name);
+            }
+            // Nothing asks for it; it is worth knowing where it is offered.
+            if around.nts {
+                let at = SocketAddr::new(address, nts::PORT);
+                let seen = nts::check(&name, at, around.deadline, roots(around)).await;
+                report.details.extend(seen.details);
             }
             (report, offset)
         }
@@ -242,7 +257,10 @@ async fn ask(
             let transport = transport.unwrap_or(Transport::Udp);
             let options =
                 sip::Options { server, name: name.to_string(), transport, samples, deadline, local };
-            sip::check(&options).await
+            match transport {
+                Transport::Tls => voice(options).await,
+                _ => sip::check(&options).await,
+            }
         }
         Probe::Tls => secured(task, server, name, around).await,
         _ => tcp::check(&Connect { address: server, samples, deadline, local, device: None }).await,
@@ -275,6 +293,19 @@ async fn secured(task: &Task, server: SocketAddr, name: &str, around: &Around) -
     }
 }
 
+const SIP: u16 = 5060;
+const SIPS: u16 = 5061;
+
+/// Voice signalling inside TLS.
+async fn voice(mut options: sip::Options) -> Report {
+    options.server.set_port(SIPS);
+    let half = options.deadline / 2;
+    match tls::secure(options.server, &options.name, options.local, half).await {
+        Ok((stream, here)) => sip::over(&sip::Options { deadline: half, ..options }, stream, here).await,
+        Err(reach) => Report::of(reach),
+    }
+}
+
 /// The ports of a range, by the reflector.
 async fn reflected(task: &Task, around: &Around) -> Report {
     let Some((server, secret)) = &around.reflector else { return Report::of(Reach::Silent) };
@@ -296,6 +327,13 @@ async fn reflected(task: &Task, around: &Around) -> Report {
 
 /// A reflector is asked for so many ports of a range.
 const MOST_PORTS: usize = 4096;
+
+/// The public roots, and those that count as such.
+fn roots(around: &Around) -> Arc<RootCertStore> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    roots.add_parsable_certificates(around.extra_roots.iter().cloned());
+    Arc::new(roots)
+}
 
 /// The first address of a family that any resolver gives.
 async fn resolve(name: &str, family: Family, around: &Around) -> Result<IpAddr, Text> {

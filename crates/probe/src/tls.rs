@@ -9,7 +9,7 @@ mod tap;
 #[cfg(test)]
 mod tests;
 
-use crate::outcome::{Detail, Fault, Reach, Report};
+use crate::outcome::{Detail, Fault, Reach, Report, reach_of};
 use crate::{certificate, hello, tcp};
 use failure::Heard;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -25,8 +25,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tap::{Tap, Tapped};
 use tillgate_model::{FindingId, Text};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 pub use rustls::pki_types::CertificateDer;
 
@@ -206,6 +208,34 @@ impl Made {
         if let Some(alpn) = &self.alpn {
             report.word("alpn", alpn);
         }
+    }
+}
+
+/// A secured connection, for what is spoken inside; who answers is judged by [`check`], not here. With it this end's
+/// address.
+///
+/// # Errors
+/// How far it got.
+pub async fn secure(
+    address: SocketAddr,
+    name: &str,
+    local: Option<IpAddr>,
+    deadline: Duration,
+) -> Result<(TlsStream<TcpStream>, SocketAddr), Reach> {
+    let end = Instant::now() + deadline;
+    let asked = ServerName::try_from(name.trim_end_matches('.').to_owned())
+        .unwrap_or_else(|_| ServerName::from(address.ip()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let recorder = Arc::new(Recorder::new(provider.signature_verification_algorithms));
+    let own = |detail: String| Reach::Undecided(Text::new("probe-own-error").arg("detail", detail));
+    let mut config = client(provider, recorder).map_err(|error| own(error.to_string()))?;
+    Arc::make_mut(&mut config).alpn_protocols.clear();
+    let stream = tcp::connect(address, local, None, deadline).await?;
+    let here = stream.local_addr().map_err(|error| own(error.to_string()))?;
+    match timeout_at(end, TlsConnector::from(config).connect(asked, stream)).await {
+        Err(_) => Err(Reach::Silent),
+        Ok(Err(error)) => Err(reach_of(&error)),
+        Ok(Ok(stream)) => Ok((stream, here)),
     }
 }
 

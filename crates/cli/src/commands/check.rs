@@ -122,6 +122,7 @@ fn around(args: &Check, environment: &Environment, host: &Host, output: &mut Out
         now: (environment.clock)(),
         extra_roots,
         system_roots: tls::system_roots(),
+        nts: args.nts,
         reflector,
     })
 }

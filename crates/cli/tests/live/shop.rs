@@ -348,6 +348,7 @@ impl Shop {
         leaf("wrong", "ca", 2048, "DNS:www.example.org", "");
         leaf("weak", "ca", 1024, names, "");
         leaf("proxy", "other", 2048, names, "");
+        leaf("time", "ca", 2048, "DNS:time.android.com", "");
     }
 
     /// The gateway's resolver.
@@ -387,10 +388,10 @@ impl Shop {
         self.stop(name);
         let file = self.path(&format!("{name}.conf"));
         let text = format!(
-            "local stratum 2\nallow all\nbindaddress {address}\nbindcmdaddress /\ncmdport 0\npidfile {}/{name}.pid\n",
-            self.folder.display()
+            "local stratum 2\nallow all\nbindaddress {address}\ncmdport 0\npidfile {folder}/{name}.pid\nntsserverkey {folder}/time.key\nntsservercert {folder}/time.pem\nntsdumpdir {folder}\n",
+            folder = self.folder.display()
         );
-        std::fs::write(&file, text.replace("bindcmdaddress /\n", "")).unwrap();
+        std::fs::write(&file, text).unwrap();
         let mut command: Vec<&str> = by.to_vec();
         command.extend(["chronyd", "-x", "-d", "-u", "root", "-f", file.to_str().unwrap()]);
         self.start(name, "net", &command);
