@@ -134,3 +134,4 @@ pci-4-2-1-1 = Ein Verzeichnis der Schlüssel und Zertifikate, die Kartennummern 
 pci-10-6-1 = Die Uhren aller Systeme sind synchronisiert.
 pci-11-4-5 = Die Segmentierung wird mindestens einmal im Jahr und nach Änderungen geprüft: sie trennt die Kartendatenumgebung ab.
 pci-12-5-1 = Ein Verzeichnis der Systeme im Geltungsbereich wird geführt und ist aktuell.
+explain-optional-unreachable = Der Standort lässt es zu, und Zahlungen brauchen es nicht: eine Ausnahme, eine empfohlene Zeile. Ist es in Gebrauch, steht ihm etwas im Weg; wenn nicht, kann die Erlaubnis weg.

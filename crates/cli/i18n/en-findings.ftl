@@ -134,3 +134,4 @@ pci-4-2-1-1 = An inventory of the keys and certificates that protect card number
 pci-10-6-1 = Clocks of all systems are synchronised.
 pci-11-4-5 = Segmentation is tested at least once a year and after changes: it isolates the card data environment.
 pci-12-5-1 = An inventory of the systems in scope is kept and current.
+explain-optional-unreachable = The site allows it and payments do not need it: an exception, a recommended row. If it is in use, something is in its way; if not, the permission can go.

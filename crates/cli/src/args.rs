@@ -244,13 +244,18 @@ pub struct Check {
     /// Site name
     pub site: Option<String>,
     /// Without an estate: what this vendor's terminals need in any network
-    #[arg(long, value_name = "CATALOG", conflicts_with = "site", required_unless_present = "site")]
-    pub vendor: Option<String>,
+    #[arg(
+        long = "vendor",
+        value_name = "CATALOG",
+        conflicts_with = "site",
+        required_unless_present = "site"
+    )]
+    pub of_vendor: Option<String>,
     /// Stand in for this device, under its address, while it is unplugged
     #[arg(long = "as", value_name = "DEVICE", requires = "site")]
     pub stand_in: Option<String>,
     /// Test the segmentation from this segment: what must not pass is tried
-    #[arg(long, value_name = "SEGMENT", requires = "site")]
+    #[arg(long, value_name = "SEGMENT", requires = "site", conflicts_with_all = ["watch", "every", "only", "metrics"])]
     pub from: Option<String>,
     /// Only these kinds
     #[arg(long, value_name = "KIND", value_parser = clap::builder::PossibleValuesParser::new(KINDS.iter().copied().chain(["conflict"])))]
@@ -292,11 +297,11 @@ pub struct Check {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub every: Option<Duration>,
     /// For how long
-    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    #[arg(long = "for", value_name = "TIME", value_parser = duration, requires = "every")]
     pub during: Option<Duration>,
     /// File for a long run's results, a JSON line a round
-    #[arg(short = 'o', long = "output", value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    #[arg(short = 'o', long = "output", value_name = "FILE", requires = "every")]
+    pub rounds_to: Option<PathBuf>,
     /// File for the node_exporter's textfile collector
     #[arg(long, value_name = "FILE")]
     pub metrics: Option<PathBuf>,

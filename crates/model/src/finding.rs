@@ -167,6 +167,7 @@ finding_ids! {
     PathMtu "path-mtu" High Provider [] "Large packets vanish on the way.";
     LatencyHigh "latency-high" Medium Provider [] "Answers are slow or get lost.";
     CaptivePortal "captive-portal" High Shop [] "A sign-in page stands between the terminals and the internet.";
+    OptionalUnreachable "optional-unreachable" Info Shop [] "Something that is allowed and not needed was not reached.";
     PortOpenUnexpected "port-open-unexpected" High Shop ["pci-dss-4.0.1/2.2.4", "pci-dss-4.0.1/1.2.5"] "A device offers a service that nothing asks for.";
     DeviceUnknown "device-unknown" High Shop ["pci-dss-4.0.1/12.5.1", "pci-dss-4.0.1/1.2.5"] "A device stands in the terminals' segment that the estate does not know.";
     DeviceMissing "device-missing" Low Shop ["pci-dss-4.0.1/12.5.1"] "A declared device was not seen.";

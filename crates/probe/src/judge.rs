@@ -21,23 +21,25 @@ pub enum Standing {
 
 /// The findings of a run, and of what was looked at beside it.
 pub fn judge(tasks: &[Task], probed: &[Probed], looks: &[Look], standing: Standing) -> Vec<Finding> {
-    let mut out = surroundings::findings(looks);
+    let is_device = standing == Standing::Device;
+    let mut out = surroundings::findings(looks, is_device);
     // Where large packets vanish no handshake ends: one cause, one finding.
     let hole = out.iter().any(|f| f.id == FindingId::PathMtu);
     // One finding for each requirement and way of failing, with the targets that share it.
     let mut failed: BTreeMap<(usize, Text), Vec<String>> = BTreeMap::new();
     for probe in probed {
         let Some(task) = tasks.get(probe.task) else { continue };
-        if hole && task.kind == Probe::Tls && matches!(probe.report.reach, Reach::Broken(_)) {
+        if hole && is_stalled(probe) {
             continue;
         }
         let target = target_of(probe);
+        let weight = weight(task, probe, probed, standing);
         if let Some(text) = slow(&probe.report.samples, &target) {
-            out.push(finding(task, FindingId::LatencyHigh, text, true, standing));
+            out.push(finding(task, FindingId::LatencyHigh, text, true, weight));
         }
         for fault in probe.report.faults.iter().filter(|f| !is_reason(task, probe, f)) {
             // What is wrong names the host it is wrong at.
-            out.push(finding(task, fault.id, fault.text.clone(), fault.is_sure, standing));
+            out.push(finding(task, fault.id, fault.text.clone(), fault.is_sure, weight));
         }
         if let Some(why) = why(task, probe) {
             failed.entry((probe.task, why)).or_default().push(target);
@@ -45,21 +47,92 @@ pub fn judge(tasks: &[Task], probed: &[Probed], looks: &[Look], standing: Standi
     }
     for ((at, why), targets) in failed {
         let task = &tasks[at];
+        let of_task = |p: &&Probed| p.task == at && !matches!(p.report.reach, Reach::Passes);
+        let weight = probed.iter().find(of_task).map_or(Weight::Fails, |p| weight(task, p, probed, standing));
         let text = Text::new("check-not-reached")
             .arg("requirement", &task.requirement)
             .arg("service", task.service())
             .arg("targets", targets.join(", "))
             .text("why", why);
-        out.push(finding(task, id_of(task), text, true, standing));
+        out.push(finding(task, id_of(task), text, true, weight));
     }
+    out.extend(unmeasured(tasks, probed, &out));
     let offsets: Vec<ntp::Offset> = probed.iter().filter_map(|p| p.offset.clone()).collect();
     let clock = tasks.iter().find(|t| t.kind == Probe::Ntp);
     for fault in ntp::judge(&offsets) {
         let subject = Subject { requirement: clock.map(|t| t.requirement.clone()), ..Subject::default() };
-        out.push(Finding::new(fault.id, subject, fault.text).proof(proof(fault.is_sure)));
+        let proof = if fault.is_sure && is_device { Proof::Observed } else { Proof::Possible };
+        out.push(Finding::new(fault.id, subject, fault.text).proof(proof));
     }
     Finding::sort(&mut out);
     out.dedup();
+    out
+}
+
+/// How much a failure weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Weight {
+    /// The site fails.
+    Fails,
+    /// From here it cannot be told.
+    Possible,
+    /// Its need is disputed.
+    Disputed,
+    /// Payments work without it.
+    Optional,
+}
+
+fn weight(task: &Task, probe: &Probed, probed: &[Probed], standing: Standing) -> Weight {
+    // One of several that will do has done.
+    let another = || {
+        probed.iter().any(|p| {
+            p.task == probe.task
+                && p.target != probe.target
+                && p.report.reach == Reach::Passes
+                && p.report.faults.is_empty()
+        })
+    };
+    match standing {
+        _ if task.disputed => Weight::Disputed,
+        _ if task.optional || task.alternatives && another() => Weight::Optional,
+        Standing::Stranger => Weight::Possible,
+        Standing::Device => Weight::Fails,
+    }
+}
+
+/// Whether a handshake began and did not end, as in a black hole.
+fn is_stalled(probe: &Probed) -> bool {
+    let stalled = |text: &Text| matches!(text.id, "probe-tls-silent" | "probe-tls-unfinished");
+    matches!(&probe.report.reach, Reach::Broken(text) if stalled(text))
+}
+
+/// Needed things that nothing was found out about, although there was somebody to ask. Where the resolver fails that is
+/// told already.
+fn unmeasured(tasks: &[Task], probed: &[Probed], told: &[Finding]) -> Vec<Finding> {
+    if told.iter().any(|f| f.id == FindingId::DnsFailed && f.proof == Proof::Observed) {
+        return Vec::new();
+    }
+    let mut out = Vec::new();
+    for (at, task) in
+        tasks.iter().enumerate().filter(|(_, t)| !t.disputed && !t.optional && !t.targets.is_empty())
+    {
+        let mut own = probed.iter().filter(|p| p.task == at).peekable();
+        let decided = |p: &Probed| !matches!(p.report.reach, Reach::Undecided(_));
+        let why = match own.peek() {
+            Some(first) => match &first.report.reach {
+                Reach::Undecided(why) => why.clone(),
+                _ => continue,
+            },
+            None => Text::new("check-no-host"),
+        };
+        if !own.any(decided) {
+            let text = Text::new("check-not-measured")
+                .arg("requirement", &task.requirement)
+                .arg("service", task.service())
+                .text("why", why);
+            out.push(finding(task, id_of(task), text, false, Weight::Possible));
+        }
+    }
     out
 }
 
@@ -67,26 +140,31 @@ pub fn judge(tasks: &[Task], probed: &[Probed], looks: &[Look], standing: Standi
 /// lost opening packet costs as much (RFC 6298).
 const SLOW: Duration = Duration::from_secs(1);
 /// From this many attempts on a share of lost ones says something.
-const ENOUGH: u32 = 5;
+const ENOUGH: u32 = 10;
 /// Calls and payments suffer from this share of lost packets on.
-const LOSSY: f64 = 0.1;
+const LOSSY: f64 = 0.05;
+/// A packet that is sent again costs at least this much beside the way itself (Linux's least timeout is 200 ms).
+const AGAIN: Duration = Duration::from_millis(150);
 
 /// Whether answers are slow, or many get lost, where some do come.
 fn slow(samples: &Samples, target: &str) -> Option<Text> {
+    let answered = samples.times.len();
+    let median = samples.quantile(0.5)?;
     let late = samples.times.iter().filter(|t| **t >= SLOW).count();
-    let lost = samples.sent >= ENOUGH && samples.loss() >= LOSSY;
-    if samples.times.is_empty() || late == 0 && !lost {
+    let again = samples.times.iter().filter(|t| **t >= median * 2 + AGAIN).count();
+    let lost = (samples.sent as usize).saturating_sub(answered) + again;
+    if late == 0 && (samples.sent < ENOUGH || (lost as f64) < LOSSY * f64::from(samples.sent)) {
         return None;
     }
-    let answered = samples.times.len();
     let worst = samples.quantile(1.0).unwrap_or_default();
     Some(
         Text::new("check-slow")
             .arg("target", target)
             .num("sent", samples.sent as usize)
             .num("answered", answered)
-            .num("late", late)
-            .arg("worst", format!("{:.1}", worst.as_secs_f64())),
+            .num("late", late.max(again))
+            .arg("median", (median.as_secs_f64() * 1000.0).round())
+            .arg("worst", (worst.as_secs_f64() * 1000.0).round()),
     )
 }
 
@@ -146,20 +224,26 @@ fn id_of(task: &Task) -> FindingId {
     }
 }
 
-fn finding(task: &Task, id: FindingId, text: Text, is_sure: bool, standing: Standing) -> Finding {
+fn finding(task: &Task, id: FindingId, text: Text, is_sure: bool, weight: Weight) -> Finding {
     let device = match task.devices.as_slice() {
         [device] => Some(device.clone()),
         _ => None,
     };
     let subject = Subject { device, requirement: Some(task.requirement.clone()), ..Subject::default() };
-    // A requirement nobody confirms never fails a site by itself.
-    if task.disputed {
-        let text = Text::new("check-disputed").text("what", text);
-        return Finding::new(FindingId::RequirementDisputed, subject, text).proof(Proof::Observed);
+    match weight {
+        // A requirement nobody confirms never fails a site by itself.
+        Weight::Disputed => {
+            let text = Text::new("check-disputed").text("what", text);
+            Finding::new(FindingId::RequirementDisputed, subject, text).proof(Proof::Observed)
+        }
+        Weight::Optional => {
+            let text = Text::new("check-optional").text("what", text);
+            Finding::new(FindingId::OptionalUnreachable, subject, text).proof(Proof::Observed)
+        }
+        Weight::Possible => Finding::new(id, subject, text).proof(Proof::Possible),
+        Weight::Fails => {
+            let proof = if is_sure { Proof::Observed } else { Proof::Possible };
+            Finding::new(id, subject, text).proof(proof)
+        }
     }
-    Finding::new(id, subject, text).proof(proof(is_sure && standing == Standing::Device))
-}
-
-fn proof(is_sure: bool) -> Proof {
-    if is_sure { Proof::Observed } else { Proof::Possible }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use tillgate_catalog::{Confidence, Destination, Encryption, Library, Probe, Profile, Requirement, Service};
 use tillgate_intent::{Flow, Intent, Path, Side};
-use tillgate_model::{Family, Protocol, Ranges, address_bits, address_from_bits};
+use tillgate_model::{Family, Protocol, Ranges, address_bits, address_from_bits, public_ranges};
 
 /// Somebody to ask.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,8 +41,14 @@ pub struct Task {
     pub targets: Vec<Target>,
     /// What encryption to expect.
     pub encryption: Encryption,
-    /// Whether its need is disputed, or known by one source alone that nothing confirms: it never fails a site.
+    /// Whether its need is disputed, or known by a source alone that nothing confirms: it never fails a site.
     pub disputed: bool,
+    /// Whether payments work without it: an exception, a recommended row. It never fails a site either.
+    pub optional: bool,
+    /// Whether one of the targets is enough.
+    pub alternatives: bool,
+    /// Where its packets may go; a reflector elsewhere says nothing about it.
+    pub destination: Ranges,
     /// The devices it is measured for, sorted.
     pub devices: Vec<String>,
 }
@@ -66,26 +72,49 @@ pub struct Place {
     pub zone: Option<usize>,
     /// The declared device whose address it has.
     pub device: Option<String>,
-    /// Its address there.
-    pub address: Option<IpAddr>,
+    /// Its addresses there, sorted; those of the device where it is one.
+    pub addresses: Vec<IpAddr>,
 }
 
 impl Place {
     /// Where a host with these addresses stands; a declared device's address before one that is only in a segment.
     pub fn of(intent: &Intent, addresses: &[IpAddr]) -> Self {
-        let declared = addresses.iter().find_map(|address| {
+        let device = addresses.iter().find_map(|address| {
             let (family, bits) = (Family::of(*address), address_bits(*address));
-            let device = intent.devices.iter().find(|(_, _, f, r)| *f == family && r.contains(bits))?;
-            Some(Place { zone: Some(device.1), device: Some(device.0.clone()), address: Some(*address) })
+            let of_device =
+                |(_, _, f, r): &&(String, usize, Family, Ranges)| *f == family && r.contains(bits);
+            intent.devices.iter().find(of_device).map(|(name, ..)| name.clone())
         });
-        let inside = || {
-            addresses.iter().find_map(|address| {
-                let zone = intent.topology.zone_of(Family::of(*address), address_bits(*address))?;
-                Some(Place { zone: Some(zone), device: None, address: Some(*address) })
-            })
-        };
-        declared.or_else(inside).unwrap_or_default()
+        if let Some(name) = device {
+            return Self::of_device(intent, &name, addresses);
+        }
+        let zone_of = |a: &IpAddr| intent.topology.zone_of(Family::of(*a), address_bits(*a));
+        let Some(zone) = addresses.iter().find_map(zone_of) else { return Place::default() };
+        let own = addresses.iter().copied().filter(|a| zone_of(a) == Some(zone));
+        Place { zone: Some(zone), device: None, addresses: sorted(own) }
     }
+
+    /// A declared device's place, with those of the addresses that are its own.
+    pub fn of_device(intent: &Intent, name: &str, addresses: &[IpAddr]) -> Self {
+        let of_device = || intent.devices.iter().filter(|(n, ..)| n == name);
+        let own =
+            |a: &IpAddr| of_device().any(|(_, _, f, r)| *f == Family::of(*a) && r.contains(address_bits(*a)));
+        let zone = of_device().next().map(|(_, zone, ..)| *zone);
+        let own = addresses.iter().copied().filter(own);
+        Place { zone, device: Some(name.to_string()), addresses: sorted(own) }
+    }
+
+    /// Its address of a family.
+    pub fn address(&self, family: Family) -> Option<IpAddr> {
+        self.addresses.iter().copied().find(|a| Family::of(*a) == family)
+    }
+}
+
+fn sorted(addresses: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
+    let mut list: Vec<IpAddr> = addresses.collect();
+    list.sort_unstable();
+    list.dedup();
+    list
 }
 
 /// The tasks of a place: of the device that stands there, or of every device of the segment.
@@ -100,9 +129,7 @@ pub fn tasks(intent: &Intent, library: &Library, place: &Place) -> Vec<Task> {
             let ranges = intent.devices.iter().filter(|(n, ..)| n == name);
             ranges.filter(|(.., family, _)| *family == flow.family).any(|(.., r)| flow.source_needed.meets(r))
         };
-        let asked =
-            flow.needed || flow.requirement == "exception" || flow.requirement.starts_with("gateway.");
-        from && asked && place.device.as_ref().is_none_or(device)
+        from && place.device.as_ref().is_none_or(device)
     };
     let mut out: BTreeMap<String, Task> = BTreeMap::new();
     for flow in intent.flows.iter().filter(own) {
@@ -127,6 +154,9 @@ pub fn tasks(intent: &Intent, library: &Library, place: &Place) -> Vec<Task> {
             targets,
             encryption: row.map_or(Encryption::Unknown, |r| r.encryption),
             disputed: flow.disputed || row.is_some_and(is_unconfirmed),
+            optional: !flow.needed && !flow.disputed,
+            alternatives: kind == Probe::Ntp,
+            destination: flow.destination.clone(),
             devices: Vec::new(),
         });
         // Where the firewall answers for a segment, the segment's service is no device's own.
@@ -177,7 +207,11 @@ pub fn of_vendor(rows: &[Requirement], resolvers: &[IpAddr], profile: Profile) -
                 ports: ports.clone(),
                 targets: targets.clone(),
                 encryption: row.encryption,
-                disputed: row.disputed.is_some() || is_unconfirmed(row),
+                disputed: is_unconfirmed(row),
+                optional: false,
+                // Which region's names apply nobody has said yet.
+                alternatives: true,
+                destination: public_ranges(Family::V4),
                 devices: Vec::new(),
             });
         }
@@ -228,4 +262,23 @@ fn targets(flow: &Flow) -> Vec<Target> {
 /// Names that can be asked for: a zone (`*.`) has none of its own.
 fn named(names: &[String]) -> Vec<Target> {
     names.iter().filter(|n| !n.starts_with("*.")).cloned().map(Target::Name).collect()
+}
+
+/// Resolvers beside the site's own: named by hand, or by this host's system, which terminals need not use.
+pub fn resolvers(addresses: &[IpAddr], optional: bool) -> Vec<Task> {
+    let task = |address: &IpAddr| Task {
+        requirement: "resolver".into(),
+        kind: Probe::Dns,
+        protocol: Protocol::UDP,
+        family: Family::of(*address),
+        ports: Ranges::single(53),
+        targets: vec![Target::Address(*address)],
+        encryption: Encryption::None,
+        disputed: false,
+        optional,
+        alternatives: false,
+        destination: Ranges::empty(),
+        devices: Vec::new(),
+    };
+    addresses.iter().map(task).collect()
 }

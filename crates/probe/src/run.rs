@@ -27,8 +27,8 @@ pub struct Around {
     pub resolvers: Vec<SocketAddr>,
     /// The names that resolvers must know.
     pub names: Vec<String>,
-    /// The address to ask from.
-    pub local: Option<IpAddr>,
+    /// The addresses to ask from, at most one of each family; none: the system's choice.
+    pub local: Vec<IpAddr>,
     /// For each probe.
     pub deadline: Duration,
     /// Attempts of each probe.
@@ -44,6 +44,16 @@ pub struct Around {
     /// A reflector that answers on the ports of a range, and the secret shared with it.
     pub reflector: Option<(IpAddr, [u8; 32])>,
 }
+
+impl Around {
+    /// The address to ask another from.
+    pub fn local(&self, other: IpAddr) -> Option<IpAddr> {
+        self.local.iter().copied().find(|own| own.is_ipv4() == other.is_ipv4())
+    }
+}
+
+/// Names with the address of each family, or why there is none.
+pub(crate) type Known = BTreeMap<(String, Family), Result<IpAddr, Text>>;
 
 /// One probe and what it saw.
 #[derive(Clone, Debug)]
@@ -74,40 +84,92 @@ pub fn pem_certificates(text: &str) -> Vec<CertificateDer<'static>> {
 /// Probes under way at the same time: each holds one descriptor or a few.
 const MOST_AT_ONCE: usize = 256;
 
-/// Runs all tasks; `done` is told of each probe that ended. The results are in the order of tasks and targets.
+/// Runs all tasks; `done` is told of each probe that ended. The results are in the order of tasks and targets. Names are
+/// turned into addresses first, within one deadline; each probe then has its own.
 pub async fn run(tasks: &[Task], around: &Around, mut done: impl FnMut(&Probed)) -> Vec<Probed> {
+    let known = Arc::new(known(tasks, around).await);
     let around = Arc::new(around.clone());
     let gate = Arc::new(Semaphore::new(MOST_AT_ONCE));
-    let mut set: JoinSet<((usize, usize), Probed)> = JoinSet::new();
+    let mut set: JoinSet<Probed> = JoinSet::new();
+    let mut keys: BTreeMap<tokio::task::Id, (usize, usize)> = BTreeMap::new();
     let mut out: BTreeMap<(usize, usize), Probed> = BTreeMap::new();
     for (at, task) in tasks.iter().enumerate() {
-        let jobs = jobs(task, &around);
-        if jobs.is_empty() {
-            let report = Report::of(Reach::Undecided(no_target(task)));
-            let probed =
-                Probed { task: at, target: None, address: None, transport: None, report, offset: None };
-            done(&probed);
-            out.insert((at, 0), probed);
-        }
+        let jobs = match jobs(task, &around) {
+            Ok(jobs) => jobs,
+            Err(why) => {
+                let probed = undecided(at, why);
+                done(&probed);
+                out.insert((at, 0), probed);
+                continue;
+            }
+        };
         for (place, job) in jobs.into_iter().enumerate() {
-            let (around, gate, task) = (Arc::clone(&around), Arc::clone(&gate), task.clone());
-            set.spawn(async move {
+            let (around, gate, known, task) =
+                (Arc::clone(&around), Arc::clone(&gate), Arc::clone(&known), task.clone());
+            let handle = set.spawn(async move {
                 let _permit = gate.acquire().await;
-                ((at, place), one(at, &task, job, &around).await)
+                one(at, &task, job, &around, &known).await
             });
+            keys.insert(handle.id(), (at, place));
         }
     }
-    while let Some(joined) = set.join_next().await {
-        // A probe that panics is a fault of ours, and takes no other with it.
-        let Ok((key, probed)) = joined else { continue };
+    while let Some(joined) = set.join_next_with_id().await {
+        let (id, probed) = match joined {
+            Ok((id, probed)) => (id, Some(probed)),
+            // A probe that panics is a fault of ours, and takes no other with it.
+            Err(error) => (error.id(), None),
+        };
+        let Some(key) = keys.get(&id).copied() else { continue };
+        let own = || undecided(key.0, Text::new("probe-own-error").arg("detail", "?"));
+        let probed = probed.unwrap_or_else(own);
         done(&probed);
         out.insert(key, probed);
     }
     out.into_values().collect()
 }
 
+fn undecided(task: usize, why: Text) -> Probed {
+    let report = Report::of(Reach::Undecided(why));
+    Probed { task, target: None, address: None, transport: None, report, offset: None }
+}
+
+/// Addresses in the internet that the tasks go to, by their names; sorted, a few are enough to see whether more passes
+/// than should.
+pub async fn addresses(tasks: &[Task], around: &Around) -> Vec<IpAddr> {
+    let mut list: Vec<IpAddr> = known(tasks, around).await.into_values().filter_map(Result::ok).collect();
+    list.sort_unstable();
+    list.dedup();
+    list.truncate(4);
+    list
+}
+
+/// All names of the tasks, asked at once.
+async fn known(tasks: &[Task], around: &Around) -> Known {
+    let mut set = JoinSet::new();
+    let mut wanted: Vec<(String, Family)> = Vec::new();
+    for task in tasks {
+        wanted.extend(task.targets.iter().filter_map(|t| match t {
+            Target::Name(name) => Some((name.clone(), task.family)),
+            Target::Address(_) => None,
+        }));
+    }
+    wanted.sort();
+    wanted.dedup();
+    for (name, family) in wanted {
+        let around = around.clone();
+        set.spawn(async move {
+            let found = tokio::time::timeout(around.deadline, resolve(&name, family, &around)).await;
+            let found = found.unwrap_or_else(|_| Err(Text::new("check-no-address").arg("name", &name)));
+            ((name, family), found)
+        });
+    }
+    set.join_all().await.into_iter().collect()
+}
+
 /// A clock is asked this often: the sample with the shortest way counts.
 const LEAST_TIMES: u32 = 4;
+/// Public servers answer those who ask more with a kiss of death.
+const MOST_TIMES: u32 = 8;
 const BETWEEN_TIMES: Duration = Duration::from_millis(400);
 
 /// One target of a task.
@@ -116,38 +178,43 @@ struct Job {
     transport: Option<Transport>,
 }
 
-fn jobs(task: &Task, around: &Around) -> Vec<Job> {
-    let one = |target: &Target| Job { target: Some(target.clone()), transport: None };
-    match task.kind {
-        Probe::None | Probe::Dhcp => Vec::new(),
-        Probe::Udp if around.reflector.is_some() => vec![Job { target: None, transport: None }],
-        Probe::Udp => Vec::new(),
-        Probe::Sip => {
-            let transports: &[Transport] = match task.protocol {
-                // Port 5061 is that of SIP over TLS (RFC 3261 section 19.1.2).
-                Protocol::TCP if task.ports.contains(SIPS.into()) && task.ports.contains(SIP.into()) => {
-                    &[Transport::Tcp, Transport::Tls]
-                }
-                Protocol::TCP if task.ports.contains(SIPS.into()) => &[Transport::Tls],
-                Protocol::TCP => &[Transport::Tcp],
-                _ => &[Transport::Udp],
-            };
-            let all = task.targets.iter().flat_map(|target| {
-                transports.iter().map(|t| Job { target: Some(target.clone()), transport: Some(*t) })
-            });
-            all.collect()
-        }
-        _ => task.targets.iter().map(one).collect(),
-    }
-}
-
-/// Why there is nobody to ask.
-fn no_target(task: &Task) -> Text {
-    match task.kind {
-        Probe::None => Text::new("check-not-measurable"),
-        Probe::Dhcp => Text::new("check-dhcp"),
-        Probe::Udp => Text::new("check-no-reflector").arg("ports", tillgate_model::format_ports(&task.ports)),
-        _ => Text::new("check-no-host"),
+/// Whom to ask, or why there is nobody.
+fn jobs(task: &Task, around: &Around) -> Result<Vec<Job>, Text> {
+    let all = |transports: &[Transport]| -> Vec<Job> {
+        let of = |target: &Target| {
+            let target = target.clone();
+            transports
+                .iter()
+                .map(move |t| Job { target: Some(target.clone()), transport: Some(*t) })
+                .collect()
+        };
+        task.targets.iter().flat_map(|target| -> Vec<Job> { of(target) }).collect()
+    };
+    let ports = tillgate_model::format_ports(&task.ports);
+    let jobs = match task.kind {
+        Probe::None => return Err(Text::new("check-not-measurable")),
+        Probe::Dhcp => return Err(Text::new("check-dhcp")),
+        Probe::Udp => match &around.reflector {
+            None => return Err(Text::new("check-no-reflector").arg("ports", ports)),
+            Some((address, _)) if !task.destination.contains(address_bits(*address)) => {
+                return Err(Text::new("check-reflector-elsewhere").arg("address", address));
+            }
+            Some(_) => vec![Job { target: None, transport: None }],
+        },
+        Probe::Sip => match task.protocol {
+            // Port 5061 is that of SIP over TLS (RFC 3261 section 19.1.2).
+            Protocol::TCP if task.ports.contains(SIPS.into()) && task.ports.contains(SIP.into()) => {
+                all(&[Transport::Tcp, Transport::Tls])
+            }
+            Protocol::TCP if task.ports.contains(SIPS.into()) => all(&[Transport::Tls]),
+            Protocol::TCP => all(&[Transport::Tcp]),
+            _ => all(&[Transport::Udp]),
+        },
+        _ => task.targets.iter().map(|t| Job { target: Some(t.clone()), transport: None }).collect(),
+    };
+    match jobs.is_empty() {
+        true => Err(Text::new("check-no-host")),
+        false => Ok(jobs),
     }
 }
 
@@ -166,7 +233,7 @@ pub fn names(tasks: &[Task]) -> Vec<String> {
     names
 }
 
-async fn one(at: usize, task: &Task, job: Job, around: &Around) -> Probed {
+async fn one(at: usize, task: &Task, job: Job, around: &Around, known: &Known) -> Probed {
     let transport = job.transport.map(|t| match t {
         Transport::Udp => "udp",
         Transport::Tcp => "tcp",
@@ -186,7 +253,7 @@ async fn one(at: usize, task: &Task, job: Job, around: &Around) -> Probed {
     };
     let address = match target {
         Target::Address(address) => *address,
-        Target::Name(name) => match resolve(name, task.family, around).await {
+        Target::Name(name) => match known_address(known, name, task.family) {
             Ok(address) => address,
             // What is wrong with the resolver is its own probe's to say.
             Err(why) => return probed(None, Report::of(Reach::Undecided(why)), None),
@@ -200,10 +267,10 @@ async fn one(at: usize, task: &Task, job: Job, around: &Around) -> Probed {
     let (report, offset) = match task.kind {
         Probe::Ntp => {
             let ask = ntp::Ask {
-                samples: around.samples.max(LEAST_TIMES),
+                samples: around.samples.clamp(LEAST_TIMES, MOST_TIMES),
                 interval: BETWEEN_TIMES,
                 deadline: around.deadline,
-                local: around.local,
+                local: around.local(address),
                 ..ntp::Ask::new(server)
             };
             let (mut report, mut offset) = ntp::check(&ask).await;
@@ -230,7 +297,8 @@ async fn ask(
     transport: Option<Transport>,
     around: &Around,
 ) -> Report {
-    let Around { deadline, samples, local, .. } = around.clone();
+    let Around { deadline, samples, .. } = *around;
+    let local = around.local(server.ip());
     match task.kind {
         Probe::Dns if task.protocol == Protocol::TCP => {
             // What the answers say is judged once, with those over UDP.
@@ -284,7 +352,7 @@ async fn secured(task: &Task, server: SocketAddr, name: &str, around: &Around) -
         now: around.now,
         samples: around.samples,
         deadline: around.deadline,
-        local: around.local,
+        local: around.local(server.ip()),
     };
     match expect {
         // Inside the shop only the vendor's device answers: what else it would accept is its own matter.
@@ -319,9 +387,9 @@ async fn reflected(task: &Task, around: &Around) -> Report {
         .collect();
     match task.protocol {
         Protocol::TCP => {
-            reflect::range_tcp(*server, &ports, secret, around.deadline, around.local).await.report
+            reflect::range_tcp(*server, &ports, secret, around.deadline, around.local(*server)).await.report
         }
-        _ => reflect::range(*server, &ports, secret, around.deadline, around.local).await.report,
+        _ => reflect::range(*server, &ports, secret, around.deadline, around.local(*server)).await.report,
     }
 }
 
@@ -335,11 +403,18 @@ fn roots(around: &Around) -> Arc<RootCertStore> {
     Arc::new(roots)
 }
 
+fn known_address(known: &Known, name: &str, family: Family) -> Result<IpAddr, Text> {
+    match known.get(&(name.to_string(), family)) {
+        Some(found) => found.clone(),
+        None => Err(Text::new("check-no-address").arg("name", name)),
+    }
+}
+
 /// The first address of a family that any resolver gives.
-async fn resolve(name: &str, family: Family, around: &Around) -> Result<IpAddr, Text> {
+pub(crate) async fn resolve(name: &str, family: Family, around: &Around) -> Result<IpAddr, Text> {
     let (mut known, mut inside) = (false, None);
     for resolver in &around.resolvers {
-        match dns::lookup(*resolver, name, around.deadline).await {
+        match dns::lookup(*resolver, name, around.deadline, around.local(resolver.ip())).await {
             Ok(list) => {
                 known |= !list.is_empty();
                 for address in list.into_iter().filter(|a| Family::of(*a) == family) {

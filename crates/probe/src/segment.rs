@@ -4,12 +4,13 @@ use crate::outcome::Reach;
 use crate::plan::Place;
 use crate::tcp::{self, Connect};
 use crate::udp::{self, Range};
-use std::collections::{BTreeMap, BTreeSet};
+use ipnet::IpNet;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tillgate_estate::Role;
-use tillgate_intent::{Flow, Intent, Path, Side};
+use tillgate_intent::{Flow, Intent, Path, Side, Zone};
 use tillgate_model::{
     Family, Finding, FindingId, Proof, Protocol, Subject, Text, address_bits, address_from_bits,
 };
@@ -27,6 +28,8 @@ pub enum Why {
     Terminal,
     /// A service that segments offer each other by mistake.
     Common,
+    /// A way out that terminals do not need.
+    Egress,
 }
 
 impl Why {
@@ -37,6 +40,7 @@ impl Why {
             Why::Management => "management",
             Why::Terminal => "terminal",
             Why::Common => "common",
+            Why::Egress => "egress",
         }
     }
 }
@@ -74,85 +78,122 @@ const COMMON: [u16; 4] = [21, 135, 139, 445];
 /// Datagrams that something answers where it is open.
 const DATAGRAMS: [u16; 3] = [53, 123, 161];
 
+/// What devices with a web page or a mail client ask for, and a stolen terminal would.
+const EGRESS: [u16; 6] = [22, 25, 80, 3389, 8080, 8443];
+/// Addresses of a segment that are tried although nobody declared them: the first two hosts and one from its middle.
+const SAMPLES: usize = 3;
+
 /// What must not pass from a place, by the intent: towards the terminals' segments, what the intent does not ask for;
-/// from a terminals' segment, towards every other; to the firewall, its management. Sorted.
-pub fn attempts(intent: &Intent, place: &Place) -> Vec<Attempt> {
+/// from a terminals' segment, towards every other and to hosts of the internet; to the firewall, its management. Only
+/// in the families this host has an address of. Sorted.
+pub fn attempts(intent: &Intent, place: &Place, outside: &[IpAddr]) -> Vec<Attempt> {
     let Some(from) = place.zone else { return Vec::new() };
     let zones = &intent.topology.zones;
     let is_pos = |at: usize| zones[at].role == Role::Pos;
-    let mut targets: BTreeSet<(String, usize, IpAddr)> = BTreeSet::new();
-    for (name, zone, family, ranges) in &intent.devices {
-        if *zone != from && (is_pos(from) || is_pos(*zone)) {
-            let all = ranges.as_slice().iter().flat_map(|(lo, hi)| *lo..=*hi);
-            targets.extend(all.map(|bits| (name.clone(), *zone, address_from_bits(*family, bits))));
+    let mut tries = Tries { intent, place, out: BTreeMap::new() };
+    for (at, zone) in zones.iter().enumerate().filter(|(at, _)| *at != from && (is_pos(from) || is_pos(*at)))
+    {
+        let path = Path::Forward { from: Side::Zone(from), to: Side::Zone(at) };
+        let declared = intent.devices.iter().filter(|(_, zone, ..)| *zone == at);
+        let declared = declared.flat_map(|(name, _, family, ranges)| {
+            let all = ranges.as_slice().iter().flat_map(|(lo, hi)| *lo..=*hi).take(64);
+            all.map(|bits| (name.clone(), address_from_bits(*family, bits)))
+        });
+        let undeclared = samples(zone).into_iter().map(|address| (zone.name.clone(), address));
+        for (to, address) in declared.chain(undeclared) {
+            let known =
+                [(&TERMINAL[..], Why::Terminal), (&MANAGEMENT, Why::Management), (&COMMON, Why::Common)];
+            for (ports, why) in known {
+                ports.iter().for_each(|port| tries.add(&to, address, Protocol::TCP, *port, why, path));
+            }
+            DATAGRAMS.iter().for_each(|p| tries.add(&to, address, Protocol::UDP, *p, Why::Common, path));
+            tries.beside(&to, address, path);
         }
     }
-    let mut out = BTreeSet::new();
-    let mut add = |to: &str, address: IpAddr, protocol: Protocol, port: u16, why: Why, path: Path| {
-        if !is_allowed(intent, place, path, address, protocol, port) {
-            out.insert(Attempt { to: to.to_string(), address, protocol, port, why });
+    // The firewall: at all its addresses inside.
+    let local = Path::Local { from: Side::Zone(from) };
+    for address in zones.iter().flat_map(|zone| &zone.gateways) {
+        let management = MANAGEMENT.iter().map(|port| (Protocol::TCP, *port));
+        let datagrams = [(Protocol::UDP, 161), (Protocol::UDP, 53)];
+        for (protocol, port) in management.chain(datagrams) {
+            tries.add("firewall", *address, protocol, port, Why::Management, local);
         }
+    }
+    if is_pos(from) {
+        let path = Path::Forward { from: Side::Zone(from), to: Side::Uplinks };
+        for address in outside {
+            EGRESS.iter().for_each(|p| tries.add("internet", *address, Protocol::TCP, *p, Why::Egress, path));
+        }
+    }
+    let attempt = |((to, address, protocol, port), why)| Attempt { to, address, protocol, port, why };
+    tries.out.into_iter().map(attempt).collect()
+}
+
+/// Addresses of a segment where a device may stand that nobody declared.
+fn samples(zone: &Zone) -> Vec<IpAddr> {
+    let of = |net: &IpNet| {
+        let hosts = net.hosts().filter(|a| !zone.gateways.contains(a));
+        let first: Vec<IpAddr> = hosts.take(SAMPLES - 1).collect();
+        let (lo, hi) = (address_bits(net.network()), address_bits(net.broadcast()));
+        let middle = address_from_bits(Family::of(net.addr()), lo + (hi - lo) / 2);
+        first.into_iter().chain([middle])
     };
-    for (name, zone, address) in &targets {
-        let path = Path::Forward { from: Side::Zone(from), to: Side::Zone(*zone) };
-        let known = [(&TERMINAL[..], Why::Terminal), (&MANAGEMENT, Why::Management), (&COMMON, Why::Common)];
-        for (ports, why) in known {
-            ports.iter().for_each(|port| add(name, *address, Protocol::TCP, *port, why, path));
+    zone.subnets.iter().flat_map(of).collect()
+}
+
+struct Tries<'a> {
+    intent: &'a Intent,
+    place: &'a Place,
+    /// By target, address, protocol and port: the first reason to try it.
+    out: BTreeMap<(String, IpAddr, Protocol, u16), Why>,
+}
+
+impl Tries<'_> {
+    /// Adds an attempt, unless the intent lets this host do it.
+    fn add(&mut self, to: &str, address: IpAddr, protocol: Protocol, port: u16, why: Why, path: Path) {
+        let Some(own) = self.place.address(Family::of(address)) else { return };
+        let allowed = self.intent.flows.iter().any(|flow| {
+            flow.path == path
+                && goes_to(flow, address)
+                && flow.source.contains(address_bits(own))
+                && flow.protocol.is_none_or(|p| p == protocol)
+                && flow.ports.as_ref().is_none_or(|ports| ports.contains(port.into()))
+        });
+        if !allowed {
+            self.out.entry((to.to_string(), address, protocol, port)).or_insert(why);
         }
-        DATAGRAMS.iter().for_each(|port| add(name, *address, Protocol::UDP, *port, Why::Common, path));
-        for flow in intent.flows.iter().filter(|f| f.path == path && goes_to(f, *address)) {
+    }
+
+    /// Ports beside those that are permitted on the way to an address.
+    fn beside(&mut self, to: &str, address: IpAddr, path: Path) {
+        let intent = self.intent;
+        for flow in intent.flows.iter().filter(|f| f.path == path && goes_to(f, address)) {
             let (Some(protocol), Some(ports)) = (flow.protocol, &flow.ports) else { continue };
             for &(lo, hi) in ports.as_slice() {
                 let beside = [lo.checked_sub(1), hi.checked_add(1)].into_iter().flatten();
                 let beside = beside.filter_map(|p| u16::try_from(p).ok()).filter(|p| *p != 0);
-                beside.for_each(|port| add(name, *address, protocol, port, Why::Boundary, path));
+                beside.for_each(|port| self.add(to, address, protocol, port, Why::Boundary, path));
             }
         }
     }
-    // The firewall: at its own address here, and at those in the terminals' segments.
-    let local = Path::Local { from: Side::Zone(from) };
-    let gateways = zones.iter().enumerate().filter(|(at, _)| *at == from || is_pos(*at));
-    for address in gateways.flat_map(|(_, zone)| &zone.gateways) {
-        MANAGEMENT.iter().for_each(|p| add("firewall", *address, Protocol::TCP, *p, Why::Management, local));
-    }
-    out.into_iter().collect()
 }
 
 fn goes_to(flow: &Flow, address: IpAddr) -> bool {
     flow.family == Family::of(address) && flow.destination.contains(address_bits(address))
 }
 
-/// Whether the intent lets this host do it.
-fn is_allowed(
-    intent: &Intent,
-    place: &Place,
-    path: Path,
-    address: IpAddr,
-    protocol: Protocol,
-    port: u16,
-) -> bool {
-    intent.flows.iter().any(|flow| {
-        let source = place.address.is_none_or(|own| flow.source.contains(address_bits(own)));
-        flow.path == path
-            && goes_to(flow, address)
-            && source
-            && flow.protocol.is_none_or(|p| p == protocol)
-            && flow.ports.as_ref().is_none_or(|ports| ports.contains(port.into()))
-    })
-}
-
 /// Attempts under way at the same time.
 const MOST_AT_ONCE: usize = 64;
 
-/// Tries everything, from an address of this host; each within the deadline. In the order of the attempts.
-pub async fn run(attempts: &[Attempt], local: Option<IpAddr>, deadline: Duration) -> Vec<Tried> {
+/// Tries everything from this host's place, each within the deadline. In the order of the attempts.
+pub async fn run(attempts: &[Attempt], place: &Place, deadline: Duration) -> Vec<Tried> {
     let gate = Arc::new(Semaphore::new(MOST_AT_ONCE));
     let mut set = JoinSet::new();
     for (at, attempt) in attempts.iter().cloned().enumerate() {
         let gate = Arc::clone(&gate);
+        let local = place.address(Family::of(attempt.address));
         set.spawn(async move {
             let _permit = gate.acquire().await;
-            let local = local.filter(|l| l.is_ipv4() == attempt.address.is_ipv4());
             let reach = match attempt.protocol {
                 Protocol::TCP => {
                     let address = SocketAddr::new(attempt.address, attempt.port);
@@ -201,31 +242,79 @@ fn question(port: u16) -> Vec<u8> {
     }
 }
 
-/// The findings: what answered must not have been reached; a refusal may be the target's or the firewall's own.
+/// What an answer says about the firewall between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Passed {
+    /// The target itself answered: the packet got there.
+    Yes,
+    /// A refusal that the target or the firewall may have sent, or a router that looked for the target.
+    Perhaps,
+    /// Nothing says that it got there; a target that is switched off looks the same.
+    No,
+    /// It was not tried: an error of this host.
+    Untried,
+}
+
+/// Reads an answer.
+pub fn passed(tried: &Tried) -> Passed {
+    let Tried { attempt, reach } = tried;
+    let firewall = attempt.to == "firewall";
+    match reach {
+        Reach::Passes => Passed::Yes,
+        // Bytes came back, if not the right ones.
+        Reach::Broken(_) => {
+            if attempt.protocol == Protocol::TCP {
+                Passed::Yes
+            } else {
+                Passed::Perhaps
+            }
+        }
+        Reach::Undecided(_) => Passed::Untried,
+        Reach::Silent => Passed::No,
+        // What the firewall does not offer it may refuse.
+        Reach::Refused(_) | Reach::Prohibited(_) | Reach::Unreachable(_) if firewall => Passed::No,
+        // A filter on the way speaks with its own address; the target with its own.
+        _ if reach.by() == Some(attempt.address) => Passed::Yes,
+        Reach::Refused(None) => Passed::Perhaps,
+        // Whoever says that the host is away has looked for it, behind the filter.
+        Reach::Unreachable(Some(_)) => Passed::Perhaps,
+        Reach::Refused(Some(_)) | Reach::Prohibited(_) | Reach::Unreachable(None) => Passed::No,
+    }
+}
+
+/// The findings: what answered must not have been reached.
 pub fn judge(intent: &Intent, place: &Place, tried: &[Tried]) -> Vec<Finding> {
     let Some(from) = place.zone.and_then(|at| intent.topology.zones.get(at)) else { return Vec::new() };
-    let mut reached: BTreeMap<(String, IpAddr, bool), Vec<String>> = BTreeMap::new();
-    for Tried { attempt, reach } in tried {
-        let sure = match reach {
-            Reach::Passes | Reach::Broken(_) => true,
-            Reach::Refused(by) if by.is_none_or(|by| by == attempt.address) => false,
-            _ => continue,
-        };
-        let key = (attempt.to.clone(), attempt.address, sure);
-        reached.entry(key).or_default().push(format!("{}/{}", attempt.port, attempt.protocol));
+    let mut groups: BTreeMap<(String, IpAddr, Passed), Vec<String>> = BTreeMap::new();
+    for one in tried {
+        let passed = passed(one);
+        if passed != Passed::No {
+            let Attempt { to, address, port, protocol, .. } = &one.attempt;
+            groups.entry((to.clone(), *address, passed)).or_default().push(format!("{port}/{protocol}"));
+        }
     }
-    let finding = |((to, address, sure), ports): ((String, IpAddr, bool), Vec<String>)| {
-        let id = if sure { "segment-reached" } else { "segment-refusals" };
+    let finding = |((to, address, passed), ports): ((String, IpAddr, Passed), Vec<String>)| {
+        let id = match passed {
+            Passed::Yes => "segment-reached",
+            Passed::Untried => "segment-untried",
+            _ => "segment-refusals",
+        };
         let text = Text::new(id)
             .arg("from", &from.name)
             .arg("to", &to)
             .arg("address", address)
             .arg("ports", ports.join(", "));
         let subject = Subject { segment: Some(from.name.clone()), peer: Some(to), ..Subject::default() };
-        let proof = if sure { Proof::Observed } else { Proof::Possible };
+        let proof = if passed == Passed::Yes { Proof::Observed } else { Proof::Possible };
         Finding::new(FindingId::SegmentReachable, subject, text).proof(proof)
     };
-    let mut out: Vec<Finding> = reached.into_iter().map(finding).collect();
+    let mut out: Vec<Finding> = groups.into_iter().map(finding).collect();
+    // Evidence of nothing is no evidence.
+    if tried.is_empty() {
+        let subject = Subject { segment: Some(from.name.clone()), ..Subject::default() };
+        let text = Text::new("segment-nothing-tried").arg("from", &from.name);
+        out.push(Finding::new(FindingId::SegmentReachable, subject, text).proof(Proof::Possible));
+    }
     Finding::sort(&mut out);
     out
 }

@@ -2,20 +2,19 @@
 //! program holds, connections that are cut when they are silent.
 
 use crate::conflict;
-use crate::dns;
 use crate::hello;
 use crate::http::{self, Fetch};
 use crate::idle;
 use crate::local::Host;
 use crate::outcome::{Detail, Fault, Reach, Report};
 use crate::path::{self, Exchange, Via};
-use crate::plan::Task;
-use crate::run::{Around, Probed};
+use crate::plan::{Target, Task};
+use crate::run::{self, Around, Probed};
+use crate::tls;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 use tillgate_catalog::Probe;
-use tillgate_model::{Finding, FindingId, Proof, Protocol, Subject, Text};
-use tokio::net::TcpStream;
+use tillgate_model::{Family, Finding, FindingId, Proof, Protocol, Subject, Text};
 
 /// One look around.
 #[derive(Clone, Debug)]
@@ -54,27 +53,38 @@ pub async fn look(
     let mut out = Vec::new();
     if !wanted.ports.is_empty() {
         let report = match conflict::holders(&wanted.ports) {
-            Ok(holders) => conflict::report(&holders, wanted.program.as_deref()),
+            Ok(holders) => {
+                // What only this host itself can reach is in nobody's way.
+                let open: Vec<_> = holders.into_iter().filter(|h| !h.address.is_loopback()).collect();
+                conflict::report(&open, wanted.program.as_deref())
+            }
             Err(error) => Report::of(Reach::Undecided(Text::new("probe-error").arg("detail", error))),
         };
         let ports: Vec<String> = wanted.ports.iter().map(|(p, n)| format!("{n}/{p}")).collect();
         out.push(Look { kind: "conflict", target: ports.join(", "), report });
     }
-    let secured = secured(tasks, probed);
+    let secured = match wanted.path || !wanted.silences.is_empty() {
+        true => secured(tasks, probed, around).await,
+        false => None,
+    };
+    let undecided = |kind, id| {
+        let report = Report::of(Reach::Undecided(Text::new(id)));
+        Look { kind, target: String::new(), report }
+    };
     let (portal, way, silent) = tokio::join!(
-        async { if wanted.portal { portal(around).await } else { None } },
+        async { if wanted.portal { vec![portal(around).await] } else { Vec::new() } },
         async {
             match (wanted.path, &secured) {
+                (false, _) => Vec::new(),
                 (true, Some((name, address))) => way(name, *address, around, host).await,
-                _ => Vec::new(),
+                (true, None) => vec![undecided("path", "check-no-way")],
             }
         },
         async {
             match &secured {
-                Some((name, address)) if !wanted.silences.is_empty() => {
-                    Some(silence(name, *address, &wanted.silences, around).await)
-                }
-                _ => None,
+                _ if wanted.silences.is_empty() => Vec::new(),
+                Some((name, address)) => vec![silence(name, *address, &wanted.silences, around).await],
+                None => vec![undecided("idle", "check-no-way")],
             }
         },
     );
@@ -84,23 +94,44 @@ pub async fn look(
     out
 }
 
-/// The first secured destination that somebody answered at, with its name.
-fn secured(tasks: &[Task], probed: &[Probed]) -> Option<(String, SocketAddr)> {
-    let secured =
-        |p: &&Probed| tasks.get(p.task).is_some_and(|t| t.kind == Probe::Tls) && p.report.samples.sent > 0;
-    let mut list: Vec<&Probed> = probed.iter().filter(secured).collect();
-    list.sort_by_key(|p| !matches!(p.report.reach, Reach::Passes | Reach::Broken(_)));
-    let first = list.into_iter().find(|p| !matches!(p.report.reach, Reach::Silent))?;
-    let port = tasks.get(first.task)?.port();
-    Some((first.target.as_ref()?.to_string(), SocketAddr::new(first.address?, port)))
+/// A secured destination that somebody answered at, with its name; where none was measured, the first that has an
+/// address.
+async fn secured(tasks: &[Task], probed: &[Probed], around: &Around) -> Option<(String, SocketAddr)> {
+    let of_tls = |t: &&Task| t.kind == Probe::Tls && t.protocol == Protocol::TCP;
+    let measured = |p: &&Probed| {
+        tasks.get(p.task).is_some_and(|t| of_tls(&t)) && p.address.is_some() && p.report.samples.sent > 0
+    };
+    let mut list: Vec<&Probed> = probed.iter().filter(measured).collect();
+    list.sort_by_key(|p| match p.report.reach {
+        Reach::Passes => 0,
+        Reach::Broken(_) => 1,
+        _ => 2,
+    });
+    if let Some(first) = list.first() {
+        // Where nothing came back there is no way to look at.
+        let answered = matches!(first.report.reach, Reach::Passes | Reach::Broken(_));
+        let port = tasks.get(first.task)?.port();
+        return answered
+            .then_some((first.target.as_ref()?.to_string(), SocketAddr::new(first.address?, port)));
+    }
+    for task in tasks.iter().filter(of_tls) {
+        for target in &task.targets {
+            let address = match target {
+                Target::Address(address) => Ok(*address),
+                Target::Name(name) => run::resolve(name, task.family, around).await,
+            };
+            if let Ok(address) = address {
+                return Some((target.to_string(), SocketAddr::new(address, task.port())));
+            }
+        }
+    }
+    None
 }
 
 /// A page whose answer is known, so that whoever answers in its place shows.
-async fn portal(around: &Around) -> Option<Look> {
-    let resolver = *around.resolvers.first()?;
+async fn portal(around: &Around) -> Look {
     for (host, path, expect) in http::portal_pages() {
-        let Ok(list) = dns::lookup(resolver, host, around.deadline).await else { continue };
-        let Some(address) = list.into_iter().find(IpAddr::is_ipv4) else { continue };
+        let Ok(address) = run::resolve(host, Family::V4, around).await else { continue };
         let fetch = Fetch {
             address: SocketAddr::new(address, 80),
             host: host.into(),
@@ -109,12 +140,17 @@ async fn portal(around: &Around) -> Option<Look> {
             follow: 0,
             samples: 1,
             deadline: around.deadline,
-            local: around.local,
+            local: around.local(address),
         };
-        let report = http::fetch(&fetch, |_: String| async { None }).await;
-        return Some(Look { kind: "portal", target: format!("{host} ({address})"), report });
+        let mut report = http::fetch(&fetch, |_: String| async { None }).await;
+        // A firewall that lets no plain page pass shows no sign-in page either.
+        if !matches!(report.reach, Reach::Passes | Reach::Broken(_)) {
+            report.reach = Reach::Undecided(Text::new("check-no-plain-page"));
+        }
+        return Look { kind: "portal", target: format!("{host} ({address})"), report };
     }
-    None
+    let report = Report::of(Reach::Undecided(Text::new("check-no-known-page")));
+    Look { kind: "portal", target: String::new(), report }
 }
 
 /// Suites of TLS 1.2 that servers in use accept (RFC 5289, RFC 7905).
@@ -149,6 +185,13 @@ impl Exchange for Hello<'_> {
 
 async fn way(name: &str, address: SocketAddr, around: &Around, host: &Host) -> Vec<Look> {
     let ip = address.ip();
+    // The way is that of the address the terminals' packets have.
+    if let (Some(own), Ok(source)) = (around.local(ip), Host::source_for(ip))
+        && own != source
+    {
+        let report = Report::of(Reach::Undecided(Text::new("check-other-source").arg("address", source)));
+        return vec![Look { kind: "path", target: format!("{name} ({ip})"), report }];
+    }
     let exchange = Hello(name);
     let (mut hole, hops) = tokio::join!(
         path::black_hole(address, &exchange, around.deadline),
@@ -164,12 +207,7 @@ async fn way(name: &str, address: SocketAddr, around: &Around, host: &Host) -> V
     }
     let mut out = vec![Look { kind: "path", target: format!("{name} ({ip})"), report: hole }];
     if host.ipv6().is_present()
-        && let Some(resolver) = around.resolvers.first()
-        && let Ok(list) = dns::lookup(*resolver, name, around.deadline).await
-        && let Some(six) = list.into_iter().find_map(|a| match a {
-            IpAddr::V6(six) => Some(six),
-            IpAddr::V4(_) => None,
-        })
+        && let Ok(IpAddr::V6(six)) = run::resolve(name, Family::V6, around).await
     {
         let destination = SocketAddrV6::new(six, address.port(), 0, 0);
         let report = path::ipv6(host, destination, around.deadline).await;
@@ -181,16 +219,24 @@ async fn way(name: &str, address: SocketAddr, around: &Around, host: &Host) -> V
 const MOST_HOPS: u8 = 8;
 
 async fn silence(name: &str, address: SocketAddr, silences: &[Duration], around: &Around) -> Look {
-    let poke = padded(name, 0);
+    // As an application's connection is: secured, then silent, then a request.
+    let request = format!("HEAD / HTTP/1.1\r\nHost: {name}\r\nConnection: keep-alive\r\n\r\n");
     let needed = silences.iter().copied().max();
-    let survey = idle::survey(|| TcpStream::connect(address), silences, &poke, around.deadline).await;
+    let open = || {
+        let (name, local, deadline) = (name.to_string(), around.local(address.ip()), around.deadline);
+        async move {
+            let secured = tls::secure(address, &name, local, deadline).await;
+            secured.map(|(stream, _)| stream).map_err(|_| std::io::Error::other("not secured"))
+        }
+    };
+    let survey = idle::survey(open, silences, request.as_bytes(), around.deadline).await;
     Look { kind: "idle", target: format!("{name} ({})", address.ip()), report: survey.report(needed) }
 }
 
-/// The findings of what was looked at.
-pub fn findings(looks: &[Look]) -> Vec<Finding> {
+/// The findings of what was looked at; from a stranger's place the terminals may see something else.
+pub fn findings(looks: &[Look], is_device: bool) -> Vec<Finding> {
     let one = |fault: &Fault| {
-        let proof = if fault.is_sure { Proof::Observed } else { Proof::Possible };
+        let proof = if fault.is_sure && is_device { Proof::Observed } else { Proof::Possible };
         Finding::new(fault.id, Subject::default(), fault.text.clone()).proof(proof)
     };
     looks.iter().flat_map(|look| &look.report.faults).map(one).collect()

@@ -9,9 +9,9 @@ use crate::{Environment, Result, document, load, report};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
-use tillgate_catalog::Profile;
-use tillgate_intent::{Intent, intent};
-use tillgate_model::{Family, Finding, Protocol, Text, Verdict};
+use tillgate_catalog::{Probe, Profile};
+use tillgate_intent::{Flow, Intent, intent};
+use tillgate_model::{Finding, Protocol, Text, Verdict};
 use tillgate_probe::judge::{self, Standing};
 use tillgate_probe::local::{self, Host};
 use tillgate_probe::plan::{self, Place, Task};
@@ -31,9 +31,14 @@ pub fn run(
         Ok(host) => host,
         Err(error) => return output.fail(&Text::new("check-no-host-view").arg("detail", error)),
     };
+    let own = own_addresses(&host);
     let addresses: Vec<IpAddr> = match args.address {
+        // Evidence from an address of somebody else is none.
+        Some(address) if !own.contains(&address) => {
+            return output.fail(&Text::new("check-not-ours").arg("address", address));
+        }
         Some(address) => vec![address],
-        None => own_addresses(&host),
+        None => own,
     };
     if addresses.is_empty() {
         return output.fail(&Text::new("check-no-network"));
@@ -50,34 +55,44 @@ pub fn run(
     let site = super::site(&estate, name, output)?;
     let intent = intent(site, &library, output.today);
     let place = place(args, &intent, &addresses, output)?;
-    if let Some(from) = &args.from {
-        return segmentation(args, from, &intent, &place, environment, &runtime, output);
-    }
-    if place.zone.is_none() {
-        let list = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        return output.fail(&Text::new("check-outside").arg("site", name).arg("addresses", list));
+    if place.zone.is_none() && args.from.is_none() {
+        let text = Text::new("check-outside").arg("site", name).arg("addresses", list(&addresses));
+        return output.fail(&text);
     }
     let mut around = around;
+    around.local.clone_from(&place.addresses);
     // The site says which resolvers its terminals use.
-    let tasks = plan::tasks(&intent, &library, &place);
-    let of_site: Vec<SocketAddr> =
-        tasks.iter().filter(|t| t.kind == tillgate_catalog::Probe::Dns).flat_map(live::addresses).collect();
+    let mut tasks = plan::tasks(&intent, &library, &place);
+    let is_dns = |t: &&Task| t.kind == Probe::Dns;
+    let mut of_site: Vec<SocketAddr> = tasks.iter().filter(is_dns).flat_map(live::addresses).collect();
+    of_site.sort_unstable();
+    of_site.dedup();
+    tasks.extend(plan::resolvers(&args.resolver, false));
+    let known = |a: &IpAddr| of_site.iter().any(|r| r.ip() == *a) || args.resolver.contains(a);
+    let mut system: Vec<IpAddr> = host.resolvers.iter().chain(&host.behind_stub).map(|r| r.address).collect();
+    system.retain(|a| !known(a) && !a.is_loopback());
+    tasks.extend(plan::resolvers(&system, true));
     if args.resolver.is_empty() && !of_site.is_empty() {
         around.resolvers = of_site;
     }
     around.names = run::names(&tasks);
-    let standing = match place.device {
+    if let Some(from) = &args.from {
+        let seen = (&tasks[..], &around);
+        return segmentation(args, from, (&intent, &place), seen, environment, &runtime, output);
+    }
+    let standing = match &place.device {
         Some(_) => Standing::Device,
         None => Standing::Stranger,
     };
     if !output.quiet {
         output.note(&standing_text(&intent, &place));
     }
-    let tasks = only(args, tasks);
     let wanted = wanted(args, ports_of(&intent, &place));
+    let (tasks, all) = only(args, tasks);
     let work = Work {
         site: Some(name),
         tasks,
+        all,
         wanted,
         around,
         host: &host,
@@ -116,7 +131,7 @@ fn around(args: &Check, environment: &Environment, host: &Host, output: &mut Out
     Ok(Around {
         resolvers: resolvers.into_iter().map(|a: IpAddr| SocketAddr::new(a, 53)).collect(),
         names: Vec::new(),
-        local: args.address,
+        local: args.address.into_iter().collect(),
         deadline: args.deadline,
         samples: args.samples,
         now: (environment.clock)(),
@@ -129,25 +144,32 @@ fn around(args: &Check, environment: &Environment, host: &Host, output: &mut Out
 
 /// Where this host stands; `--as` puts a declared device in its place.
 fn place(args: &Check, intent: &Intent, addresses: &[IpAddr], output: &mut Output<'_>) -> Result<Place> {
-    let place = Place::of(intent, addresses);
-    let Some(name) = &args.stand_in else { return Ok(place) };
-    let Some((_, zone, family, ranges)) = intent.devices.iter().find(|(device, ..)| device == name) else {
+    let Some(name) = &args.stand_in else { return Ok(Place::of(intent, addresses)) };
+    let Some((_, _, family, ranges)) = intent.devices.iter().find(|(device, ..)| device == name) else {
         return output.fail(&Text::new("check-no-device").arg("device", name).arg("site", &intent.site));
     };
-    let own = ranges.first().map(|bits| tillgate_model::address_from_bits(*family, bits));
+    let place = Place::of_device(intent, name, addresses);
     // The firewall knows a terminal by its address: without it nothing of it can be measured.
-    if !own.is_some_and(|own| addresses.contains(&own)) {
+    if place.addresses.is_empty() {
+        let own = ranges.first().map(|bits| tillgate_model::address_from_bits(*family, bits));
         let text = Text::new("check-not-its-address")
             .arg("device", name)
             .arg("address", own.map(|a| a.to_string()).unwrap_or_default());
         return output.fail(&text);
     }
-    Ok(Place { zone: Some(*zone), device: Some(name.clone()), address: own })
+    Ok(place)
+}
+
+fn segment_of<'a>(intent: &'a Intent, place: &Place) -> Option<&'a str> {
+    place.zone.and_then(|at| intent.topology.zones.get(at)).map(|zone| zone.name.as_str())
+}
+
+fn list(addresses: &[IpAddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn standing_text(intent: &Intent, place: &Place) -> Text {
-    let segment = place.zone.and_then(|at| intent.topology.zones.get(at)).map_or("?", |z| z.name.as_str());
-    let address = place.address.map(|a| a.to_string()).unwrap_or_default();
+    let (segment, address) = (segment_of(intent, place).unwrap_or_default(), list(&place.addresses));
     match &place.device {
         Some(device) => {
             Text::new("check-stands-as").arg("segment", segment).arg("device", device).arg("address", address)
@@ -158,26 +180,26 @@ fn standing_text(intent: &Intent, place: &Place) -> Text {
 
 /// Ports that something on this host must be able to listen on: those of flows that end at it.
 fn ports_of(intent: &Intent, place: &Place) -> Vec<(Protocol, u16)> {
-    let own = place.address.map(|a| (Family::of(a), tillgate_model::address_bits(a)));
-    let to_us = intent.flows.iter().filter(|flow| {
-        own.is_some_and(|(family, bits)| flow.family == family && flow.destination_needed.contains(bits))
-            && flow.needed
+    let to_us = |flow: &&Flow| {
+        let own = place.address(flow.family).map(tillgate_model::address_bits);
+        flow.needed
             && flow.destination_needed.as_slice().len() <= 4
-    });
-    let mut ports: Vec<(Protocol, u16)> = to_us
+            && own.is_some_and(|own| flow.destination_needed.contains(own))
+    };
+    let mut ports: Vec<(Protocol, u16)> = intent
+        .flows
+        .iter()
+        .filter(to_us)
         .filter_map(|flow| Some((flow.protocol?, flow.ports.as_ref()?)))
         .flat_map(|(protocol, ports)| {
-            ports.as_slice().iter().flat_map(|(lo, hi)| *lo..=*hi).take(16).map(move |p| (protocol, p as u16))
+            let all = ports.as_slice().iter().flat_map(|(lo, hi)| *lo..=*hi).take(16);
+            all.filter_map(move |port| Some((protocol, u16::try_from(port).ok()?)))
         })
         .collect();
-    ports.extend(POS_PORTS.map(|port| (Protocol::TCP, port)));
     ports.sort_unstable();
     ports.dedup();
     ports
 }
-
-/// What till programs and terminals listen on by their vendors' documents: local pay display, and receipt printing.
-const POS_PORTS: [u16; 3] = [9100, 12345, 12346];
 
 fn wanted(args: &Check, ports: Vec<(Protocol, u16)>) -> Wanted {
     let asked = |kind: &str| args.only.is_empty() || args.only.iter().any(|k| k == kind);
@@ -190,9 +212,10 @@ fn wanted(args: &Check, ports: Vec<(Protocol, u16)>) -> Wanted {
     }
 }
 
-fn only(args: &Check, mut tasks: Vec<Task>) -> Vec<Task> {
-    tasks.retain(|t| args.only.is_empty() || args.only.iter().any(|k| k == t.kind.name()));
-    tasks
+/// The tasks asked for, and all of them for what looks at one of their destinations.
+fn only(args: &Check, all: Vec<Task>) -> (Vec<Task>, Vec<Task>) {
+    let asked = |t: &&Task| args.only.is_empty() || args.only.iter().any(|k| k == t.kind.name());
+    (all.iter().filter(asked).cloned().collect(), all)
 }
 
 /// The first minute of a visit: what a vendor's terminals need in any network.
@@ -206,7 +229,7 @@ fn of_vendor(
     output: &mut Output<'_>,
 ) -> Result {
     let library = load::library(global.estate.as_deref(), output)?;
-    let vendor = args.vendor.as_deref().unwrap_or("clover");
+    let vendor = args.of_vendor.as_deref().unwrap_or("clover");
     let Some(catalog) = library.catalog(vendor) else {
         return output.fail(&Text::new("unknown-catalog").arg("id", vendor));
     };
@@ -216,12 +239,12 @@ fn of_vendor(
     }
     let tasks = plan::of_vendor(&catalog.requirements, &resolvers, Profile::Minimal);
     let around = Around { names: run::names(&tasks), ..around };
-    let tasks = only(args, tasks);
-    let ports = POS_PORTS.map(|port| (Protocol::TCP, port)).to_vec();
-    let wanted = wanted(args, ports);
+    let (tasks, all) = only(args, tasks);
+    let wanted = wanted(args, Vec::new());
     let work = Work {
         site: None,
         tasks,
+        all,
         wanted,
         around,
         host,
@@ -236,6 +259,8 @@ fn of_vendor(
 struct Work<'a> {
     site: Option<&'a str>,
     tasks: Vec<Task>,
+    /// The tasks nobody asked for too.
+    all: Vec<Task>,
     wanted: Wanted,
     around: Around,
     host: &'a Host,
@@ -247,7 +272,15 @@ struct Work<'a> {
 impl Work<'_> {
     fn go(&self, args: &Check, runtime: &tokio::runtime::Runtime, output: &mut Output<'_>) -> Result {
         if args.watch || args.every.is_some() {
-            return live::watch(args, self.clock, output, |output| self.once(runtime, output));
+            return live::watch(args, self.clock, output, |output| {
+                let (lines, findings) = self.once(runtime, output);
+                let verdict = self.verdict(&lines, &findings, args);
+                if let Some(path) = &args.metrics {
+                    live::metrics(path, self.site, &lines, &findings, (self.clock)(), output)?;
+                }
+                let document = self.document(&lines, &findings, verdict, output);
+                Ok(live::Round { lines, verdict, document })
+            });
         }
         let (lines, findings) = self.once(runtime, output);
         self.tell(&lines, &findings, args, output)
@@ -261,9 +294,14 @@ impl Work<'_> {
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed}") {
             bar.set_style(style);
         }
+        // A long run judges certificates by the time of each round.
+        let around = Around { now: (self.clock)(), ..self.around.clone() };
         let (probed, looks) = runtime.block_on(async {
-            let probed = run::run(&self.tasks, &self.around, |_| bar.inc(1)).await;
-            let looks = surroundings::look(&self.tasks, &probed, &self.around, self.host, &self.wanted).await;
+            let probed = run::run(&self.tasks, &around, |_| bar.inc(1)).await;
+            // Probes name their tasks by index, which the whole list does not share.
+            let tasks = if self.tasks.len() == self.all.len() { &self.tasks } else { &self.all };
+            let known = if self.tasks.len() == self.all.len() { &probed[..] } else { &[] };
+            let looks = surroundings::look(tasks, known, &around, self.host, &self.wanted).await;
             (probed, looks)
         });
         bar.finish_and_clear();
@@ -272,19 +310,16 @@ impl Work<'_> {
     }
 
     fn tell(&self, lines: &[Line], findings: &[Finding], args: &Check, output: &mut Output<'_>) -> Result {
-        let verdict = Verdict::of(findings, args.fail_on);
+        let verdict = self.verdict(lines, findings, args);
         if let Some(path) = &args.metrics {
-            live::metrics(path, self.site, lines, findings, self.around.now, output)?;
+            live::metrics(path, self.site, lines, findings, (self.clock)(), output)?;
         }
         if let Some(mut document) = Document::of(output.format, args.fail_on) {
             document.begin(output);
             document.add(&Told { site: self.site, verdict: Some(verdict), findings, error: None }, output);
             document.end(output);
         } else if output.format == Format::Json {
-            let mut value = document::findings(self.site, verdict, findings, &output.lang);
-            value["schema"] = "tillgate.check/1".into();
-            value["host"] = self.host_json();
-            value["probes"] = lines.iter().map(|line| live::document(line, &output.lang)).collect();
+            let value = self.document(lines, findings, verdict, output);
             output.data(&json(&value));
         } else {
             let table = live::table(lines, output);
@@ -292,19 +327,49 @@ impl Work<'_> {
             output.line("");
             let text = report::findings(findings, output);
             output.data(&text);
-            let line = report::verdict(self.site.or(args.vendor.as_deref()), verdict, findings, output);
+            let decided = lines.iter().filter(|l| l.is_decided()).count();
+            let text = Text::new("check-measured").num("decided", decided).num("all", lines.len());
+            output.line(&output.lang.text(&text));
+            let line = report::verdict(self.site.or(args.of_vendor.as_deref()), verdict, findings, output);
             output.line(&line);
         }
         Ok(verdict.exit_code())
     }
 
+    /// Where nothing was found out, nothing holds.
+    fn verdict(&self, lines: &[Line], findings: &[Finding], args: &Check) -> Verdict {
+        let verdict = Verdict::of(findings, args.fail_on);
+        match lines.iter().any(Line::is_decided) {
+            true => verdict,
+            false => verdict.max(Verdict::Undecided),
+        }
+    }
+
+    fn document(
+        &self,
+        lines: &[Line],
+        findings: &[Finding],
+        verdict: Verdict,
+        output: &Output<'_>,
+    ) -> serde_json::Value {
+        let mut value = document::findings(self.site, verdict, findings, &output.lang);
+        value["schema"] = "tillgate.check/1".into();
+        value["time"] = live::time((self.clock)()).into();
+        value["host"] = self.host_json();
+        value["probes"] = lines.iter().map(|line| live::document(line, &output.lang)).collect();
+        value
+    }
+
     fn host_json(&self) -> serde_json::Value {
-        let place = self.place.map(|(intent, place)| {
-            let zone = place.zone.and_then(|at| intent.topology.zones.get(at)).map(|z| z.name.clone());
-            (zone, place.device.clone(), place.address.map(|a| a.to_string()))
-        });
-        let (segment, device, address) = place.unwrap_or_default();
-        serde_json::json!({"segment": segment, "device": device, "address": address})
+        match self.place {
+            Some((intent, place)) => serde_json::json!({
+                "segment": segment_of(intent, place),
+                "device": place.device,
+                "address": place.addresses.first().map(ToString::to_string),
+                "addresses": place.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            }),
+            None => serde_json::json!({"segment": null, "device": null, "address": null, "addresses": []}),
+        }
     }
 }
 
@@ -312,8 +377,8 @@ impl Work<'_> {
 fn segmentation(
     args: &Check,
     from: &str,
-    intent: &Intent,
-    place: &Place,
+    (intent, place): (&Intent, &Place),
+    (tasks, around): (&[Task], &Around),
     environment: &Environment,
     runtime: &tokio::runtime::Runtime,
     output: &mut Output<'_>,
@@ -323,13 +388,17 @@ fn segmentation(
     };
     // Evidence from the wrong place is none.
     if place.zone != Some(zone) {
-        let here = place.zone.and_then(|at| intent.topology.zones.get(at)).map_or("?", |z| z.name.as_str());
-        return output.fail(&Text::new("check-not-in-segment").arg("segment", from).arg("here", here));
+        let text = match segment_of(intent, place) {
+            Some(here) => Text::new("check-not-in-segment").arg("segment", from).arg("here", here),
+            None => Text::new("check-in-no-segment").arg("segment", from),
+        };
+        return output.fail(&text);
     }
-    let attempts = segment::attempts(intent, place);
+    let outside = runtime.block_on(run::addresses(tasks, around));
+    let attempts = segment::attempts(intent, place, &outside);
     output.note(&Text::new("segment-trying").num("count", attempts.len()).arg("segment", from));
     let begun = (environment.clock)();
-    let tried = runtime.block_on(segment::run(&attempts, args.address, args.deadline));
+    let tried = runtime.block_on(segment::run(&attempts, place, args.deadline));
     let findings = segment::judge(intent, place, &tried);
     let verdict = Verdict::of(&findings, args.fail_on);
     if let Some(mut document) = Document::of(output.format, args.fail_on) {
@@ -342,13 +411,13 @@ fn segmentation(
     } else if output.format == Format::Json {
         let mut value = document::findings(Some(&intent.site), verdict, &findings, &output.lang);
         value["schema"] = "tillgate.segmentation/1".into();
-        value["from"] = serde_json::json!({"segment": from, "address": place.address.map(|a| a.to_string()), "device": place.device});
+        value["from"] = serde_json::json!({"segment": from, "addresses": place.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(), "device": place.device});
         value["begun"] = live::time(begun).into();
         value["ended"] = live::time((environment.clock)()).into();
         value["tried"] = tried.iter().map(live::tried).collect();
         output.data(&json(&value));
     } else {
-        let table = live::segment_table(&tried, from, place.address, begun, output);
+        let table = live::segment_table(&tried, from, &list(&place.addresses), begun, output);
         output.data(&table);
         output.line("");
         let text = report::findings(&findings, output);

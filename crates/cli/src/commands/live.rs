@@ -1,6 +1,6 @@
 //! What live checks print and read: lines, tables, documents, the metrics file, long runs.
 
-use crate::args::Check;
+use crate::args::{Check, Format};
 use crate::lang::Lang;
 use crate::output::{Output, shown};
 use crate::{Result, load};
@@ -13,12 +13,12 @@ use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
-use tillgate_model::{Finding, Summary, Text};
+use tillgate_model::{Finding, Summary, Text, Verdict};
 use tillgate_probe::judge::target_of;
 use tillgate_probe::outcome::{Detail, Reach, Report, Samples};
 use tillgate_probe::plan::{Target, Task};
 use tillgate_probe::run::Probed;
-use tillgate_probe::segment::Tried;
+use tillgate_probe::segment::{self, Passed, Tried};
 use tillgate_probe::surroundings::Look;
 use tillgate_probe::tls::CertificateDer;
 use tokio::time::Instant;
@@ -35,6 +35,14 @@ pub struct Line {
     pub target: String,
     /// What was seen.
     pub report: Report,
+}
+
+impl Line {
+    /// Whether it says anything about the network.
+    pub fn is_decided(&self) -> bool {
+        // A port of this host that is free says nothing of what passes.
+        self.kind != "conflict" && !matches!(self.report.reach, Reach::Undecided(_))
+    }
 }
 
 /// Tasks' probes and what was looked at beside them.
@@ -199,29 +207,27 @@ pub fn tried(tried: &Tried) -> Json {
         "protocol": attempt.protocol.to_string(),
         "port": attempt.port,
         "why": attempt.why.name(),
+        "passed": match segment::passed(tried) {
+            Passed::Yes => "yes",
+            Passed::Perhaps => "perhaps",
+            Passed::No => "no",
+            Passed::Untried => "untried",
+        },
         "reach": reach.name(),
         "by": reach.by().map(|by| by.to_string()),
     })
 }
 
 /// The evidence for people: who tried, from where, when, and what came of it, a line for each target.
-pub fn segment_table(
-    list: &[Tried],
-    from: &str,
-    address: Option<IpAddr>,
-    begun: i64,
-    output: &Output<'_>,
-) -> String {
+pub fn segment_table(list: &[Tried], from: &str, addresses: &str, begun: i64, output: &Output<'_>) -> String {
     let mut rows: BTreeMap<(String, IpAddr), BTreeMap<&'static str, Vec<String>>> = BTreeMap::new();
     for Tried { attempt, reach } in list {
         let row = rows.entry((attempt.to.clone(), attempt.address)).or_default();
         let port = format!("{}/{}", attempt.port, attempt.protocol);
         row.entry(reach.name()).or_default().push(port);
     }
-    let head = Text::new("segment-head")
-        .arg("segment", from)
-        .arg("address", address.map(|a| a.to_string()).unwrap_or_default())
-        .arg("time", time(begun));
+    let head =
+        Text::new("segment-head").arg("segment", from).arg("address", addresses).arg("time", time(begun));
     let mut out = format!("{}\n", output.lang.text(&head));
     for ((to, address), row) in rows {
         let _ = writeln!(out, "{} ({address})", output.bold(&shown(&to)));
@@ -230,6 +236,8 @@ pub fn segment_table(
             let _ = writeln!(out, "  {word:<12} {}", ports.join(", "));
         }
     }
+    // What a firewall drops and what is switched off look the same.
+    let _ = writeln!(out, "{}", output.dim(&output.lang.say("segment-silence")));
     out
 }
 
@@ -312,6 +320,16 @@ pub fn metrics(
     super::render::write(path, &out, output)
 }
 
+/// One round of a long run.
+pub struct Round {
+    /// What was measured.
+    pub lines: Vec<Line>,
+    /// Of the round.
+    pub verdict: Verdict,
+    /// All of it as JSON.
+    pub document: Json,
+}
+
 /// Rounds kept for a sparkline.
 const ROUNDS: usize = 40;
 
@@ -320,11 +338,11 @@ pub fn watch(
     args: &Check,
     clock: fn() -> i64,
     output: &mut Output<'_>,
-    mut once: impl FnMut(&mut Output<'_>) -> (Vec<Line>, Vec<Finding>),
+    mut once: impl FnMut(&mut Output<'_>) -> Result<Round>,
 ) -> Result {
     let every = args.every.unwrap_or(Duration::from_secs(10));
     let until = args.during.map(|d| Instant::now() + d);
-    let mut file = match &args.output {
+    let mut file = match &args.rounds_to {
         None => None,
         Some(path) => match std::fs::OpenOptions::new().create(true).append(true).open(path) {
             Ok(file) => Some(file),
@@ -340,14 +358,11 @@ pub fn watch(
     loop {
         let begun = Instant::now();
         let at = clock();
-        let (lines, findings) = once(output);
-        let verdict = tillgate_model::Verdict::of(&findings, args.fail_on);
+        let Round { lines, verdict, document } = once(output)?;
         worst = [2, 1, 3, 0].into_iter().find(|c| *c == worst || *c == verdict.exit_code()).unwrap_or(0);
         if let Some(file) = &mut file {
-            let probes: Vec<Json> = lines.iter().map(|line| document(line, &output.lang)).collect();
-            let round = json!({"schema": "tillgate.check/1", "time": time(at), "site": args.site, "verdict": verdict.name(), "probes": probes});
             // A line is whole or not there: what was written before stays when the run is cut off.
-            if let Err(error) = writeln!(file, "{round}").and_then(|()| file.flush()) {
+            if let Err(error) = writeln!(file, "{document}").and_then(|()| file.flush()) {
                 return output.fail(&Text::new("cannot-write").arg("detail", error));
             }
         }
@@ -363,11 +378,15 @@ pub fn watch(
                 list.pop_front();
             }
         }
-        if output.terminal {
-            output.data("\u{1b}[H\u{1b}[2J");
+        if output.format == Format::Json {
+            output.data(&format!("{document}\n"));
+        } else {
+            if output.terminal {
+                output.data("\u{1b}[H\u{1b}[2J");
+            }
+            let text = view(&lines, &history, at, output);
+            output.data(&text);
         }
-        let text = view(&lines, &history, at, output);
-        output.data(&text);
         if output.is_closed() || until.is_some_and(|until| Instant::now() + every > until) {
             break;
         }

@@ -124,6 +124,15 @@ impl Shop {
         for space in ["fw", "pos", "office", "guest", "net"] {
             run("ip", &["netns", "add", &shop.space(space)], "");
             shop.on(space, "ip link set lo up");
+            // Each place has the resolver its router gives it; `ip netns exec` puts the file in place.
+            let folder = PathBuf::from("/etc/netns").join(shop.space(space));
+            std::fs::create_dir_all(&folder).unwrap();
+            let gateway = match space {
+                "office" => "10.17.10.1",
+                "guest" => "10.17.30.1",
+                _ => "10.17.20.1",
+            };
+            std::fs::write(folder.join("resolv.conf"), format!("nameserver {gateway}\n")).unwrap();
         }
         for (space, link, own, far) in [
             ("pos", "pos", "10.17.20.1/24", "10.17.20.11/24"),
@@ -207,7 +216,10 @@ impl Shop {
         self.web(&[("443", "server", "TLSv1.2 TLSv1.3", SUITES)]);
         self.clock("clock-20", "2001:db8:113::20", &[]);
         self.clock("clock-21", "2001:db8:113::21", &[]);
+        // Duplicate address detection of the links.
         std::thread::sleep(Duration::from_millis(800));
+        let folder = PathBuf::from("/etc/netns").join(self.space("pos"));
+        std::fs::write(folder.join("resolv.conf"), "nameserver 2001:db8:17:20::1\n").unwrap();
     }
 
     /// Puts a slow and lossy line between the router and the internet: each frame comes this much later, and every
@@ -357,6 +369,7 @@ impl Shop {
         std::fs::write(self.path("dnsmasq.conf"), text).unwrap();
         let file = self.path("dnsmasq.conf");
         self.start("dnsmasq", "fw", &["dnsmasq", "-k", "-C", file.to_str().unwrap()]);
+        self.listens("fw", ":53");
     }
 
     /// Web servers: port, certificate, versions, more directives.
@@ -375,6 +388,7 @@ impl Shop {
         std::fs::write(self.path("nginx.conf"), text).unwrap();
         let file = self.path("nginx.conf");
         self.start("nginx", "net", &["nginx", "-e", "stderr", "-c", file.to_str().unwrap()]);
+        self.listens("net", ":443");
     }
 
     /// Two time servers that have this host's time.
@@ -395,6 +409,12 @@ impl Shop {
         let mut command: Vec<&str> = by.to_vec();
         command.extend(["chronyd", "-x", "-d", "-u", "root", "-f", file.to_str().unwrap()]);
         self.start(name, "net", &command);
+        self.listens(
+            "net",
+            &format!("{address}:123")
+                .replace("2001:db8:113::20:", "[2001:db8:113::20]:")
+                .replace("2001:db8:113::21:", "[2001:db8:113::21]:"),
+        );
     }
 
     /// The reflector outside.
@@ -415,6 +435,17 @@ impl Shop {
             secret.to_str().unwrap(),
         ];
         self.start("reflect", "net", &command);
+    }
+
+    /// Waits until somebody listens at an address in a namespace.
+    fn listens(&self, space: &str, address: &str) {
+        for _ in 0..200 {
+            if self.on(space, "ss -Hltun").contains(address) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("nobody listens at {address}");
     }
 
     /// Waits until the servers listen.
@@ -539,6 +570,7 @@ impl Drop for Shop {
         }
         for space in ["fw", "pos", "office", "guest", "net"] {
             let _ = Command::new("ip").args(["netns", "del", &self.space(space)]).output();
+            let _ = std::fs::remove_dir_all(PathBuf::from("/etc/netns").join(self.space(space)));
         }
         let _ = std::fs::remove_dir_all(&self.folder);
     }
