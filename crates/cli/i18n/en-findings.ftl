@@ -130,3 +130,4 @@ explain-port-open-unexpected = A device offers a service that nothing in the est
 explain-device-unknown = A device stands in the terminals' segment that the estate does not know. Find it; declare it or remove it.
 explain-device-missing = A declared device did not answer: switched off, unplugged, or at another address.
 explain-device-misplaced = A device was seen in another segment or at another address than the estate says. Its rules do not fit it.
+explain-scan-incomplete = A scan could not see everything it looked for: time ran out, answers were lost, or a right was missing. What it did not see may be there all the same, so an incomplete scan is never a clean one.
