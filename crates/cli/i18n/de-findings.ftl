@@ -131,3 +131,7 @@ explain-device-unknown = Im Segment der Terminals steht ein Gerät, das der Best
 explain-device-missing = Ein eingetragenes Gerät antwortete nicht: ausgeschaltet, ausgesteckt oder unter anderer Adresse.
 explain-device-misplaced = Ein Gerät wurde in einem anderen Segment oder unter einer anderen Adresse gesehen, als der Bestand sagt. Seine Regeln passen nicht zu ihm.
 explain-scan-incomplete = Ein Scan konnte nicht alles sehen, wonach er suchte: die Zeit reichte nicht, Antworten gingen verloren, oder ein Recht fehlte. Was er nicht sah, kann trotzdem da sein; ein unvollständiger Scan ist daher nie ein sauberer.
+pci-4-2-1-1 = Ein Verzeichnis der Schlüssel und Zertifikate, die Kartennummern in offenen Netzen schützen, wird geführt.
+pci-10-6-1 = Die Uhren aller Systeme sind synchronisiert.
+pci-11-4-5 = Die Segmentierung wird mindestens einmal im Jahr und nach Änderungen geprüft: sie trennt die Kartendatenumgebung ab.
+pci-12-5-1 = Ein Verzeichnis der Systeme im Geltungsbereich wird geführt und ist aktuell.

@@ -12,6 +12,8 @@ check-not-measurable = dies misst von hier nichts
 check-dhcp = die Adressvergabe zeigt sich daran, dass eine Adresse da ist
 check-no-reflector = auf { $ports } antwortet niemand von selbst; ein Reflektor draußen tut es (tillgate reflect, --reflector)
 check-no-host = kein Host ist veröffentlicht, den man fragen könnte
+check-address-inside = der Resolver gibt { $address } für { $name }, was keine öffentliche Adresse ist
+check-slow = { $target } ist langsam: { $answered } von { $sent } Versuchen beantwortet, { $late } davon nach mehr als einer Sekunde, der längste nach { $worst } s
 check-no-address = kein Resolver gibt eine Adresse für { $name }
 check-no-address-of-family = { $name } hat keine { $family }-Adresse
 check-not-reached = { $requirement } ({ $service }) ist bei { $targets } nicht erreichbar: { $why }
@@ -24,6 +26,8 @@ check-unreachable = kein Weg dorthin
 check-unreachable-by = kein Weg dorthin, sagt { $by }
 check-silent = keine Antwort
 reach-passes = geht durch
+reach-free = frei
+reach-no-portal = keine
 reach-faulty = geht durch, mit { $count ->
     [one] einem Mangel
    *[other] { $count } Mängeln
@@ -72,6 +76,7 @@ arg-samples = Versuche je Messung
 arg-deadline = Zeit für jede Messung
 arg-program = Programm, das die Ports einer Zahlungsanwendung halten darf
 arg-idle = Stille, die eine Verbindung überleben muss; mehrfach möglich
+arg-nts = Zeitserver auch nach beglaubigter Zeit fragen (NTS, Port 4460)
 arg-watch = Wieder und wieder messen, mit einer Ansicht des Verlaufs
 arg-every = Wie oft, bei langem Lauf
 arg-during = Wie lange

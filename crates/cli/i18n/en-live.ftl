@@ -12,6 +12,8 @@ check-not-measurable = nothing measures this one from here
 check-dhcp = address assignment is seen by having an address
 check-no-reflector = nobody answers on { $ports } by himself; a reflector outside does (tillgate reflect, --reflector)
 check-no-host = no host is published that could be asked
+check-address-inside = the resolver gives { $address } for { $name }, which is no public address
+check-slow = { $target } is slow: { $answered } of { $sent } attempts answered, { $late } of them after more than a second, the worst after { $worst } s
 check-no-address = no resolver gives an address for { $name }
 check-no-address-of-family = { $name } has no { $family } address
 check-not-reached = { $requirement } ({ $service }) is not reached at { $targets }: { $why }
@@ -24,6 +26,8 @@ check-unreachable = no way there
 check-unreachable-by = no way there, says { $by }
 check-silent = no answer
 reach-passes = passes
+reach-free = free
+reach-no-portal = none
 reach-faulty = passes, with { $count ->
     [one] a fault
    *[other] { $count } faults

@@ -284,6 +284,9 @@ pub struct Check {
     /// Silence that a connection must survive; may be given several times
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub idle: Vec<Duration>,
+    /// Ask time servers for authenticated time (NTS, port 4460) as well
+    #[arg(long)]
+    pub nts: bool,
     /// Measure again and again, with a view of how it goes
     #[arg(long)]
     pub watch: bool,

@@ -41,6 +41,15 @@ pub struct Environment {
     pub width: Option<u16>,
     /// Today, unless `--now` says otherwise.
     pub today: Date,
+    /// Seconds since 1970, for what is measured.
+    pub clock: fn() -> i64,
+}
+
+/// Seconds since 1970.
+#[allow(clippy::disallowed_methods)]
+fn seconds() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX))
 }
 
 impl Environment {
@@ -57,6 +66,7 @@ impl Environment {
             progress: std::io::stderr().is_terminal(),
             width: terminal.then(terminal_size::terminal_size).flatten().map(|(w, _)| w.0),
             today: jiff::Zoned::now().date(),
+            clock: seconds,
         }
     }
 }
@@ -105,7 +115,7 @@ pub fn run(
         Command::Trace(a) => commands::trace::run(a, &cli.global, environment, input, &mut output),
         Command::Check(a) => commands::check::run(a, &cli.global, environment, input, &mut output),
         Command::Scan(a) => commands::scan::run(a, &cli.global, environment, input, &mut output),
-        Command::Reflect(a) => commands::reflect::run(a, &mut output),
+        Command::Reflect(a) => commands::reflect::run(a, environment, &mut output),
         Command::Catalog(a) => commands::catalog::run(a, &cli.global, environment, input, &mut output),
     };
     let code = result.unwrap_or_else(|failed| failed.0);

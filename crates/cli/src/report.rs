@@ -85,6 +85,7 @@ fn alike(a: &Finding, b: &Finding) -> bool {
             && a.subject.segment == b.subject.segment
             && a.subject.device.is_some()
             && b.subject.device.is_some()
+            && a.subject.device != b.subject.device
             && a.message.id == b.message.id)
 }
 

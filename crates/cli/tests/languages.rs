@@ -20,7 +20,8 @@ fn messages(code: &str) -> BTreeMap<String, BTreeSet<String>> {
                 assert!(out.insert(id.clone(), BTreeSet::new()).is_none(), "{code}: {id} twice");
             }
             for piece in line.split('$').skip(1) {
-                let name: String = piece.chars().take_while(|c| c.is_alphanumeric() || *c == '-').collect();
+                let name: String =
+                    piece.chars().take_while(|c| c.is_alphanumeric() || ['-', '_'].contains(c)).collect();
                 if !name.is_empty() {
                     out.get_mut(&id).unwrap().insert(name);
                 }

@@ -1,10 +1,12 @@
 //! From what probes saw to findings: each fault under its own id, what does not come from here left undecided.
 
 use crate::ntp;
-use crate::outcome::Reach;
+use crate::outcome::{Fault, Reach, Samples};
 use crate::plan::Task;
 use crate::run::Probed;
+use crate::surroundings::{self, Look};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use tillgate_catalog::Probe;
 use tillgate_model::{Finding, FindingId, Proof, Subject, Text};
 
@@ -17,15 +19,23 @@ pub enum Standing {
     Stranger,
 }
 
-/// The findings of a run.
-pub fn judge(tasks: &[Task], probed: &[Probed], standing: Standing) -> Vec<Finding> {
-    let mut out = Vec::new();
+/// The findings of a run, and of what was looked at beside it.
+pub fn judge(tasks: &[Task], probed: &[Probed], looks: &[Look], standing: Standing) -> Vec<Finding> {
+    let mut out = surroundings::findings(looks);
+    // Where large packets vanish no handshake ends: one cause, one finding.
+    let hole = out.iter().any(|f| f.id == FindingId::PathMtu);
     // One finding for each requirement and way of failing, with the targets that share it.
     let mut failed: BTreeMap<(usize, Text), Vec<String>> = BTreeMap::new();
     for probe in probed {
         let Some(task) = tasks.get(probe.task) else { continue };
+        if hole && task.kind == Probe::Tls && matches!(probe.report.reach, Reach::Broken(_)) {
+            continue;
+        }
         let target = target_of(probe);
-        for fault in &probe.report.faults {
+        if let Some(text) = slow(&probe.report.samples, &target) {
+            out.push(finding(task, FindingId::LatencyHigh, text, true, standing));
+        }
+        for fault in probe.report.faults.iter().filter(|f| !is_reason(task, probe, f)) {
             // What is wrong names the host it is wrong at.
             out.push(finding(task, fault.id, fault.text.clone(), fault.is_sure, standing));
         }
@@ -51,6 +61,33 @@ pub fn judge(tasks: &[Task], probed: &[Probed], standing: Standing) -> Vec<Findi
     Finding::sort(&mut out);
     out.dedup();
     out
+}
+
+/// A payment opens several connections, one after the other, and its customer waits: longer than this is felt, and a
+/// lost opening packet costs as much (RFC 6298).
+const SLOW: Duration = Duration::from_secs(1);
+/// From this many attempts on a share of lost ones says something.
+const ENOUGH: u32 = 5;
+/// Calls and payments suffer from this share of lost packets on.
+const LOSSY: f64 = 0.1;
+
+/// Whether answers are slow, or many get lost, where some do come.
+fn slow(samples: &Samples, target: &str) -> Option<Text> {
+    let late = samples.times.iter().filter(|t| **t >= SLOW).count();
+    let lost = samples.sent >= ENOUGH && samples.loss() >= LOSSY;
+    if samples.times.is_empty() || late == 0 && !lost {
+        return None;
+    }
+    let answered = samples.times.len();
+    let worst = samples.quantile(1.0).unwrap_or_default();
+    Some(
+        Text::new("check-slow")
+            .arg("target", target)
+            .num("sent", samples.sent as usize)
+            .num("answered", answered)
+            .num("late", late)
+            .arg("worst", format!("{:.1}", worst.as_secs_f64())),
+    )
 }
 
 /// Who was asked, for people: the name and its address.
@@ -81,8 +118,13 @@ fn why(task: &Task, probe: &Probed) -> Option<Text> {
         Reach::Broken(text) => text.clone(),
     };
     // What the probe has told under the same id needs no second finding.
-    let told = report.faults.iter().any(|f| f.id == id_of(task) || broken_by(f.id));
-    (!told).then_some(text)
+    let told = |f: &Fault| !is_reason(task, probe, f) && (f.id == id_of(task) || broken_by(f.id));
+    (!report.faults.iter().any(told)).then_some(text)
+}
+
+/// Whether a fault is only what the verdict says already.
+fn is_reason(task: &Task, probe: &Probed, fault: &Fault) -> bool {
+    fault.id == id_of(task) && matches!(&probe.report.reach, Reach::Broken(text) if *text == fault.text)
 }
 
 /// Faults that say why a connection did not come about.

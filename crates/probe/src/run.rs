@@ -3,18 +3,20 @@
 use crate::dns;
 use crate::http::{self, Expect as Page, Fetch};
 use crate::ntp::{self, Offset};
+use crate::nts;
 use crate::outcome::{Reach, Report};
 use crate::plan::{Target, Task};
 use crate::reflect;
 use crate::sip::{self, Transport};
 use crate::tcp::{self, Connect};
 use crate::tls::{self, CertificateDer, Expect, Handshake};
+use rustls::RootCertStore;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tillgate_catalog::{Encryption, Probe};
-use tillgate_model::{Family, Protocol, Text};
+use tillgate_model::{Family, Protocol, Text, address_bits, public_ranges};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -23,6 +25,8 @@ use tokio::task::JoinSet;
 pub struct Around {
     /// The resolvers that names are asked of, the first that answers counts.
     pub resolvers: Vec<SocketAddr>,
+    /// The names that resolvers must know.
+    pub names: Vec<String>,
     /// The address to ask from.
     pub local: Option<IpAddr>,
     /// For each probe.
@@ -35,6 +39,8 @@ pub struct Around {
     pub extra_roots: Vec<CertificateDer<'static>>,
     /// Certificates that this host trusts.
     pub system_roots: Vec<CertificateDer<'static>>,
+    /// Whether time servers are asked for authenticated time (NTS) as well.
+    pub nts: bool,
     /// A reflector that answers on the ports of a range, and the secret shared with it.
     pub reflector: Option<(IpAddr, [u8; 32])>,
 }
@@ -72,7 +78,6 @@ const MOST_AT_ONCE: usize = 256;
 pub async fn run(tasks: &[Task], around: &Around, mut done: impl FnMut(&Probed)) -> Vec<Probed> {
     let around = Arc::new(around.clone());
     let gate = Arc::new(Semaphore::new(MOST_AT_ONCE));
-    let names: Arc<Vec<String>> = Arc::new(names(tasks));
     let mut set: JoinSet<((usize, usize), Probed)> = JoinSet::new();
     let mut out: BTreeMap<(usize, usize), Probed> = BTreeMap::new();
     for (at, task) in tasks.iter().enumerate() {
@@ -85,11 +90,10 @@ pub async fn run(tasks: &[Task], around: &Around, mut done: impl FnMut(&Probed))
             out.insert((at, 0), probed);
         }
         for (place, job) in jobs.into_iter().enumerate() {
-            let (around, gate, names, task) =
-                (Arc::clone(&around), Arc::clone(&gate), Arc::clone(&names), task.clone());
+            let (around, gate, task) = (Arc::clone(&around), Arc::clone(&gate), task.clone());
             set.spawn(async move {
                 let _permit = gate.acquire().await;
-                ((at, place), one(at, &task, job, &around, &names).await)
+                ((at, place), one(at, &task, job, &around).await)
             });
         }
     }
@@ -120,6 +124,11 @@ fn jobs(task: &Task, around: &Around) -> Vec<Job> {
         Probe::Udp => Vec::new(),
         Probe::Sip => {
             let transports: &[Transport] = match task.protocol {
+                // Port 5061 is that of SIP over TLS (RFC 3261 section 19.1.2).
+                Protocol::TCP if task.ports.contains(SIPS.into()) && task.ports.contains(SIP.into()) => {
+                    &[Transport::Tcp, Transport::Tls]
+                }
+                Protocol::TCP if task.ports.contains(SIPS.into()) => &[Transport::Tls],
                 Protocol::TCP => &[Transport::Tcp],
                 _ => &[Transport::Udp],
             };
@@ -143,7 +152,7 @@ fn no_target(task: &Task) -> Text {
 }
 
 /// The names a resolver must know: those of all tasks.
-fn names(tasks: &[Task]) -> Vec<String> {
+pub fn names(tasks: &[Task]) -> Vec<String> {
     let mut names: Vec<String> = tasks
         .iter()
         .flat_map(|t| &t.targets)
@@ -157,7 +166,7 @@ fn names(tasks: &[Task]) -> Vec<String> {
     names
 }
 
-async fn one(at: usize, task: &Task, job: Job, around: &Around, names: &[String]) -> Probed {
+async fn one(at: usize, task: &Task, job: Job, around: &Around) -> Probed {
     let transport = job.transport.map(|t| match t {
         Transport::Udp => "udp",
         Transport::Tcp => "tcp",
@@ -197,13 +206,19 @@ async fn one(at: usize, task: &Task, job: Job, around: &Around, names: &[String]
                 local: around.local,
                 ..ntp::Ask::new(server)
             };
-            let (report, mut offset) = ntp::check(&ask).await;
+            let (mut report, mut offset) = ntp::check(&ask).await;
             if let Some(offset) = &mut offset {
-                offset.name = name;
+                offset.name.clone_from(&name);
+            }
+            // Nothing asks for it; it is worth knowing where it is offered.
+            if around.nts {
+                let at = SocketAddr::new(address, nts::PORT);
+                let seen = nts::check(&name, at, around.deadline, roots(around)).await;
+                report.details.extend(seen.details);
             }
             (report, offset)
         }
-        _ => (ask(task, server, &name, job.transport, around, names).await, None),
+        _ => (ask(task, server, &name, job.transport, around).await, None),
     };
     probed(Some(address), report, offset)
 }
@@ -214,7 +229,6 @@ async fn ask(
     name: &str,
     transport: Option<Transport>,
     around: &Around,
-    names: &[String],
 ) -> Report {
     let Around { deadline, samples, local, .. } = around.clone();
     match task.kind {
@@ -223,10 +237,7 @@ async fn ask(
             tcp::check(&Connect { address: server, samples: 1, deadline, local, device: None }).await
         }
         Probe::Dns => {
-            let names = match names.is_empty() {
-                true => vec!["www.clover.com".to_string()],
-                false => names.to_vec(),
-            };
+            let names = around.names.clone();
             dns::check(&dns::Ask { resolver: server, names, samples, deadline, local }).await
         }
         Probe::Http => {
@@ -246,7 +257,10 @@ async fn ask(
             let transport = transport.unwrap_or(Transport::Udp);
             let options =
                 sip::Options { server, name: name.to_string(), transport, samples, deadline, local };
-            sip::check(&options).await
+            match transport {
+                Transport::Tls => voice(options).await,
+                _ => sip::check(&options).await,
+            }
         }
         Probe::Tls => secured(task, server, name, around).await,
         _ => tcp::check(&Connect { address: server, samples, deadline, local, device: None }).await,
@@ -279,6 +293,19 @@ async fn secured(task: &Task, server: SocketAddr, name: &str, around: &Around) -
     }
 }
 
+const SIP: u16 = 5060;
+const SIPS: u16 = 5061;
+
+/// Voice signalling inside TLS.
+async fn voice(mut options: sip::Options) -> Report {
+    options.server.set_port(SIPS);
+    let half = options.deadline / 2;
+    match tls::secure(options.server, &options.name, options.local, half).await {
+        Ok((stream, here)) => sip::over(&sip::Options { deadline: half, ..options }, stream, here).await,
+        Err(reach) => Report::of(reach),
+    }
+}
+
 /// The ports of a range, by the reflector.
 async fn reflected(task: &Task, around: &Around) -> Report {
     let Some((server, secret)) = &around.reflector else { return Report::of(Reach::Silent) };
@@ -301,20 +328,33 @@ async fn reflected(task: &Task, around: &Around) -> Report {
 /// A reflector is asked for so many ports of a range.
 const MOST_PORTS: usize = 4096;
 
+/// The public roots, and those that count as such.
+fn roots(around: &Around) -> Arc<RootCertStore> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    roots.add_parsable_certificates(around.extra_roots.iter().cloned());
+    Arc::new(roots)
+}
+
 /// The first address of a family that any resolver gives.
 async fn resolve(name: &str, family: Family, around: &Around) -> Result<IpAddr, Text> {
-    let mut known = false;
+    let (mut known, mut inside) = (false, None);
     for resolver in &around.resolvers {
         match dns::lookup(*resolver, name, around.deadline).await {
             Ok(list) => {
                 known |= !list.is_empty();
-                let mut fitting = list.into_iter().filter(|a| Family::of(*a) == family);
-                if let Some(address) = fitting.next() {
-                    return Ok(address);
+                for address in list.into_iter().filter(|a| Family::of(*a) == family) {
+                    if public_ranges(family).contains(address_bits(address)) {
+                        return Ok(address);
+                    }
+                    inside = Some(address);
                 }
             }
             Err(_) => continue,
         }
+    }
+    // What is published stands in the internet: an address of the inside is a lie, and what answers there says nothing.
+    if let Some(address) = inside {
+        return Err(Text::new("check-address-inside").arg("name", name).arg("address", address));
     }
     Err(match known {
         true => Text::new("check-no-address-of-family").arg("name", name).arg("family", family),

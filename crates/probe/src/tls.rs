@@ -9,7 +9,7 @@ mod tap;
 #[cfg(test)]
 mod tests;
 
-use crate::outcome::{Detail, Fault, Reach, Report};
+use crate::outcome::{Detail, Fault, Reach, Report, reach_of};
 use crate::{certificate, hello, tcp};
 use failure::Heard;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -25,8 +25,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tap::{Tap, Tapped};
 use tillgate_model::{FindingId, Text};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 pub use rustls::pki_types::CertificateDer;
 
@@ -73,7 +75,7 @@ pub fn system_roots() -> Vec<CertificateDer<'static>> {
 
 /// Makes `samples` handshakes (TLS 1.2 or 1.3, no resumption) and judges the first one's certificates.
 ///
-/// The report's samples are the handshakes without their TCP connect. Details: `connect_us`, `handshake_us` (median),
+/// The report's samples are the handshakes with their TCP connect. Details: `connect_us`, `handshake_us` (of the first),
 /// `tls_version`, `cipher`, `key_exchange`, `alpn`, `certificates`, `subject`, `issuer`, `names`, `key`, `key_bits`,
 /// `signature`, `not_before`, `not_after` (dates in UTC), `days_left`, `pin_sha256`, `trust` (`public`, `extra`,
 /// `system`, `pin` or `none`), `client_certificate_wanted`; where the handshake fails, `alert` or `received_bytes`.
@@ -113,7 +115,7 @@ pub async fn check(probe: &Handshake) -> Report {
         }
         match ended {
             Ended::Made(made) => {
-                report.samples.add(Some(made.handshake));
+                report.samples.add(Some(made.connect + made.handshake));
                 if is_first {
                     report.reach = Reach::Passes;
                     made.tell(&mut report);
@@ -144,9 +146,6 @@ pub async fn check(probe: &Handshake) -> Report {
     }
     if recorder.is_certificate_wanted.get().is_some() {
         report.details.insert("client_certificate_wanted", Detail::Flag(true));
-    }
-    if let Some(median) = report.samples.quantile(0.5) {
-        report.number("handshake_us", median.as_secs_f64() * 1e6);
     }
     report
 }
@@ -197,6 +196,7 @@ struct Made {
 impl Made {
     fn tell(&self, report: &mut Report) {
         report.number("connect_us", self.connect.as_secs_f64() * 1e6);
+        report.number("handshake_us", self.handshake.as_secs_f64() * 1e6);
         let version = match self.version {
             Some(ProtocolVersion::TLSv1_2) => "1.2",
             Some(ProtocolVersion::TLSv1_3) => "1.3",
@@ -208,6 +208,34 @@ impl Made {
         if let Some(alpn) = &self.alpn {
             report.word("alpn", alpn);
         }
+    }
+}
+
+/// A secured connection, for what is spoken inside; who answers is judged by [`check`], not here. With it this end's
+/// address.
+///
+/// # Errors
+/// How far it got.
+pub async fn secure(
+    address: SocketAddr,
+    name: &str,
+    local: Option<IpAddr>,
+    deadline: Duration,
+) -> Result<(TlsStream<TcpStream>, SocketAddr), Reach> {
+    let end = Instant::now() + deadline;
+    let asked = ServerName::try_from(name.trim_end_matches('.').to_owned())
+        .unwrap_or_else(|_| ServerName::from(address.ip()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let recorder = Arc::new(Recorder::new(provider.signature_verification_algorithms));
+    let own = |detail: String| Reach::Undecided(Text::new("probe-own-error").arg("detail", detail));
+    let mut config = client(provider, recorder).map_err(|error| own(error.to_string()))?;
+    Arc::make_mut(&mut config).alpn_protocols.clear();
+    let stream = tcp::connect(address, local, None, deadline).await?;
+    let here = stream.local_addr().map_err(|error| own(error.to_string()))?;
+    match timeout_at(end, TlsConnector::from(config).connect(asked, stream)).await {
+        Err(_) => Err(Reach::Silent),
+        Ok(Err(error)) => Err(reach_of(&error)),
+        Ok(Ok(stream)) => Ok((stream, here)),
     }
 }
 

@@ -434,8 +434,8 @@ mod tests {
 
     #[test]
     fn notes_keep_texts() {
-        let note = Note::from(&Text::new("scan-drops").num("count", 3).arg("where", "eth0"));
-        assert_eq!(note.id, "scan-drops");
+        let note = Note::from(&Text::new("scan-gap-dropped").num("count", 3).arg("where", "eth0"));
+        assert_eq!(note.id, "scan-gap-dropped");
         assert_eq!(note.arguments["count"], "3");
     }
 }

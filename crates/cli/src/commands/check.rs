@@ -9,7 +9,6 @@ use crate::{Environment, Result, document, load, report};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
-use std::time::{SystemTime, UNIX_EPOCH};
 use tillgate_catalog::Profile;
 use tillgate_intent::{Intent, intent};
 use tillgate_model::{Family, Finding, Protocol, Text, Verdict};
@@ -43,7 +42,7 @@ pub fn run(
         Ok(runtime) => runtime,
         Err(error) => return output.fail(&Text::new("check-no-host-view").arg("detail", error)),
     };
-    let around = around(args, &host, output)?;
+    let around = around(args, environment, &host, output)?;
     let Some(name) = &args.site else {
         return of_vendor(args, global, environment, &host, around, &runtime, output);
     };
@@ -52,7 +51,7 @@ pub fn run(
     let intent = intent(site, &library, output.today);
     let place = place(args, &intent, &addresses, output)?;
     if let Some(from) = &args.from {
-        return segmentation(args, from, &intent, &place, &runtime, output);
+        return segmentation(args, from, &intent, &place, environment, &runtime, output);
     }
     if place.zone.is_none() {
         let list = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -66,6 +65,7 @@ pub fn run(
     if args.resolver.is_empty() && !of_site.is_empty() {
         around.resolvers = of_site;
     }
+    around.names = run::names(&tasks);
     let standing = match place.device {
         Some(_) => Standing::Device,
         None => Standing::Stranger,
@@ -83,6 +83,7 @@ pub fn run(
         host: &host,
         standing,
         place: Some((&intent, &place)),
+        clock: environment.clock,
     };
     work.go(args, &runtime, output)
 }
@@ -98,7 +99,7 @@ pub fn own_addresses(host: &Host) -> Vec<IpAddr> {
     .collect()
 }
 
-fn around(args: &Check, host: &Host, output: &mut Output<'_>) -> Result<Around> {
+fn around(args: &Check, environment: &Environment, host: &Host, output: &mut Output<'_>) -> Result<Around> {
     let own = host.resolvers.iter().map(|r| r.address);
     let resolvers = match args.resolver.as_slice() {
         [] => own.collect(),
@@ -114,19 +115,16 @@ fn around(args: &Check, host: &Host, output: &mut Output<'_>) -> Result<Around> 
     };
     Ok(Around {
         resolvers: resolvers.into_iter().map(|a: IpAddr| SocketAddr::new(a, 53)).collect(),
+        names: Vec::new(),
         local: args.address,
         deadline: args.deadline,
         samples: args.samples,
-        now: now(),
+        now: (environment.clock)(),
         extra_roots,
         system_roots: tls::system_roots(),
+        nts: args.nts,
         reflector,
     })
-}
-
-/// Seconds since 1970.
-fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64)
 }
 
 /// Where this host stands; `--as` puts a declared device in its place.
@@ -207,21 +205,30 @@ fn of_vendor(
     runtime: &tokio::runtime::Runtime,
     output: &mut Output<'_>,
 ) -> Result {
-    let _ = environment;
     let library = load::library(global.estate.as_deref(), output)?;
     let vendor = args.vendor.as_deref().unwrap_or("clover");
     let Some(catalog) = library.catalog(vendor) else {
-        let known: Vec<&str> = library.catalogs().iter().map(|c| c.id.as_str()).collect();
-        return output.fail(&Text::new("unknown-catalog").arg("name", vendor).arg("known", known.join(", ")));
+        return output.fail(&Text::new("unknown-catalog").arg("id", vendor));
     };
     let resolvers: Vec<IpAddr> = around.resolvers.iter().map(|r| r.ip()).collect();
     if resolvers.is_empty() {
         output.note(&Text::new("check-no-resolver"));
     }
-    let tasks = only(args, plan::of_vendor(&catalog.requirements, &resolvers, Profile::Minimal));
+    let tasks = plan::of_vendor(&catalog.requirements, &resolvers, Profile::Minimal);
+    let around = Around { names: run::names(&tasks), ..around };
+    let tasks = only(args, tasks);
     let ports = POS_PORTS.map(|port| (Protocol::TCP, port)).to_vec();
     let wanted = wanted(args, ports);
-    let work = Work { site: None, tasks, wanted, around, host, standing: Standing::Device, place: None };
+    let work = Work {
+        site: None,
+        tasks,
+        wanted,
+        around,
+        host,
+        standing: Standing::Device,
+        place: None,
+        clock: environment.clock,
+    };
     work.go(args, runtime, output)
 }
 
@@ -234,12 +241,13 @@ struct Work<'a> {
     host: &'a Host,
     standing: Standing,
     place: Option<(&'a Intent, &'a Place)>,
+    clock: fn() -> i64,
 }
 
 impl Work<'_> {
     fn go(&self, args: &Check, runtime: &tokio::runtime::Runtime, output: &mut Output<'_>) -> Result {
         if args.watch || args.every.is_some() {
-            return live::watch(args, output, |output| self.once(runtime, output));
+            return live::watch(args, self.clock, output, |output| self.once(runtime, output));
         }
         let (lines, findings) = self.once(runtime, output);
         self.tell(&lines, &findings, args, output)
@@ -259,17 +267,14 @@ impl Work<'_> {
             (probed, looks)
         });
         bar.finish_and_clear();
-        let mut findings = judge::judge(&self.tasks, &probed, self.standing);
-        findings.extend(surroundings::findings(&looks));
-        Finding::sort(&mut findings);
-        findings.dedup();
+        let findings = judge::judge(&self.tasks, &probed, &looks, self.standing);
         (live::lines(&self.tasks, &probed, &looks), findings)
     }
 
     fn tell(&self, lines: &[Line], findings: &[Finding], args: &Check, output: &mut Output<'_>) -> Result {
         let verdict = Verdict::of(findings, args.fail_on);
         if let Some(path) = &args.metrics {
-            live::metrics(path, self.site, lines, findings, now(), output)?;
+            live::metrics(path, self.site, lines, findings, self.around.now, output)?;
         }
         if let Some(mut document) = Document::of(output.format, args.fail_on) {
             document.begin(output);
@@ -309,12 +314,12 @@ fn segmentation(
     from: &str,
     intent: &Intent,
     place: &Place,
+    environment: &Environment,
     runtime: &tokio::runtime::Runtime,
     output: &mut Output<'_>,
 ) -> Result {
     let Some(zone) = intent.topology.zones.iter().position(|z| z.name == from) else {
-        let known: Vec<&str> = intent.topology.zones.iter().map(|z| z.name.as_str()).collect();
-        return output.fail(&Text::new("unknown-segment").arg("name", from).arg("known", known.join(", ")));
+        return output.fail(&Text::new("unknown-segment").arg("segment", from));
     };
     // Evidence from the wrong place is none.
     if place.zone != Some(zone) {
@@ -323,7 +328,7 @@ fn segmentation(
     }
     let attempts = segment::attempts(intent, place);
     output.note(&Text::new("segment-trying").num("count", attempts.len()).arg("segment", from));
-    let begun = now();
+    let begun = (environment.clock)();
     let tried = runtime.block_on(segment::run(&attempts, args.address, args.deadline));
     let findings = segment::judge(intent, place, &tried);
     let verdict = Verdict::of(&findings, args.fail_on);
@@ -339,7 +344,7 @@ fn segmentation(
         value["schema"] = "tillgate.segmentation/1".into();
         value["from"] = serde_json::json!({"segment": from, "address": place.address.map(|a| a.to_string()), "device": place.device});
         value["begun"] = live::time(begun).into();
-        value["ended"] = live::time(now()).into();
+        value["ended"] = live::time((environment.clock)()).into();
         value["tried"] = tried.iter().map(live::tried).collect();
         output.data(&json(&value));
     } else {

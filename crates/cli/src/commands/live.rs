@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tillgate_model::{Finding, Summary, Text};
 use tillgate_probe::judge::target_of;
 use tillgate_probe::outcome::{Detail, Reach, Report, Samples};
@@ -21,6 +21,7 @@ use tillgate_probe::run::Probed;
 use tillgate_probe::segment::Tried;
 use tillgate_probe::surroundings::Look;
 use tillgate_probe::tls::CertificateDer;
+use tokio::time::Instant;
 
 /// One probe as it is shown.
 pub struct Line {
@@ -108,7 +109,11 @@ pub fn table(lines: &[Line], output: &Output<'_>) -> String {
 fn result(line: &Line, lang: &Lang) -> String {
     let reach = &line.report.reach;
     let text = match (reach, reach.by()) {
-        (Reach::Passes, _) if line.report.faults.is_empty() => Text::new("reach-passes"),
+        (Reach::Passes, _) if line.report.faults.is_empty() => match line.kind {
+            "conflict" => Text::new("reach-free"),
+            "portal" => Text::new("reach-no-portal"),
+            _ => Text::new("reach-passes"),
+        },
         (Reach::Passes, _) => Text::new("reach-faulty").num("count", line.report.faults.len()),
         (Reach::Refused(_), Some(by)) => Text::new("check-refused-by").arg("by", by),
         (Reach::Refused(_), None) => Text::new("check-refused"),
@@ -255,8 +260,7 @@ pub fn secret(path: &Path, output: &mut Output<'_>) -> Result<[u8; 32]> {
     }
 }
 
-/// Writes the metrics for the node_exporter's textfile collector: beside the file first, then in its place, so that a
-/// reader never sees half of it.
+/// Writes the metrics for the node_exporter's textfile collector.
 pub fn metrics(
     path: &Path,
     site: Option<&str>,
@@ -305,11 +309,7 @@ pub fn metrics(
         out,
         "# HELP tillgate_check_time_seconds When it was measured.\n# TYPE tillgate_check_time_seconds gauge\ntillgate_check_time_seconds{{site=\"{site}\"}} {now}"
     );
-    let beside = path.with_extension("prom.new");
-    let written = std::fs::write(&beside, out).and_then(|()| std::fs::rename(&beside, path));
-    written.or_else(|error| {
-        output.fail(&Text::new("cannot-write-file").arg("name", path.display()).arg("detail", error))
-    })
+    super::render::write(path, &out, output)
 }
 
 /// Rounds kept for a sparkline.
@@ -318,6 +318,7 @@ const ROUNDS: usize = 40;
 /// Measures again and again: a view that is drawn anew on a terminal, one JSON line a round in a file.
 pub fn watch(
     args: &Check,
+    clock: fn() -> i64,
     output: &mut Output<'_>,
     mut once: impl FnMut(&mut Output<'_>) -> (Vec<Line>, Vec<Finding>),
 ) -> Result {
@@ -329,7 +330,7 @@ pub fn watch(
             Ok(file) => Some(file),
             Err(error) => {
                 return output
-                    .fail(&Text::new("cannot-write-file").arg("name", path.display()).arg("detail", error));
+                    .fail(&Text::new("cannot-create").arg("name", path.display()).arg("detail", error));
             }
         },
     };
@@ -338,7 +339,7 @@ pub fn watch(
     let mut worst = 0;
     loop {
         let begun = Instant::now();
-        let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
+        let at = clock();
         let (lines, findings) = once(output);
         let verdict = tillgate_model::Verdict::of(&findings, args.fail_on);
         worst = [2, 1, 3, 0].into_iter().find(|c| *c == worst || *c == verdict.exit_code()).unwrap_or(0);
@@ -351,7 +352,7 @@ pub fn watch(
             }
         }
         for line in &lines {
-            let key = format!("{} {} {}", line.requirement, line.kind, line.target);
+            let key = key(line);
             let list = history.entry(key).or_default();
             let seen = match line.report.reach {
                 Reach::Passes => Some(line.report.samples.quantile(0.5).unwrap_or_default()),
@@ -376,6 +377,11 @@ pub fn watch(
     Ok(worst)
 }
 
+/// What makes a probe the same in another round.
+fn key(line: &Line) -> String {
+    format!("{} {} {} {}", line.requirement, line.kind, line.service, line.target)
+}
+
 fn view(
     lines: &[Line],
     history: &BTreeMap<String, VecDeque<Option<Duration>>>,
@@ -390,7 +396,7 @@ fn view(
     let width = lines.iter().map(|l| name(l).chars().count()).max().unwrap_or(0);
     let wide = lines.iter().map(|l| l.target.chars().count().min(44)).max().unwrap_or(0);
     for line in lines.iter().filter(|l| !matches!(l.report.reach, Reach::Undecided(_))) {
-        let key = format!("{} {} {}", line.requirement, line.kind, line.target);
+        let key = key(line);
         let Some(list) = history.get(&key) else { continue };
         let target: String = shown(&line.target).chars().take(44).collect();
         let color = if line.report.reach == Reach::Passes { AnsiColor::Green } else { AnsiColor::Red };

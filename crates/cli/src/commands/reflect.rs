@@ -1,20 +1,20 @@
 //! `tillgate reflect`: the far end of a check of port ranges, outside the shop.
 
 use super::live;
-use crate::Result;
 use crate::args::Reflect;
 use crate::output::Output;
-use std::time::{SystemTime, UNIX_EPOCH};
+use crate::{Environment, Result};
 use tillgate_model::Text;
 use tillgate_probe::reflect::{CannotServe, Reflector};
 
-pub fn run(args: &Reflect, output: &mut Output<'_>) -> Result {
+pub fn run(args: &Reflect, environment: &Environment, output: &mut Output<'_>) -> Result {
     let secret = live::secret(&args.secret, output)?;
     let (udp, tcp) = (args.udp.clone(), args.tcp.clone());
     if udp.is_none() && tcp.is_none() {
         return output.fail(&Text::new("reflect-no-ports"));
     }
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let clock = environment.clock;
+    let now = move || clock().unsigned_abs();
     let until = now() + args.during.as_secs().max(1);
     let ports = udp.map(|p| p.0).unwrap_or_default();
     let tcp = tcp.map(|p| p.0).unwrap_or_default();

@@ -15,6 +15,7 @@ pub fn environment() -> Environment {
         progress: false,
         width: None,
         today: "2026-11-23".parse().unwrap(),
+        clock: || 1_795_000_000,
     }
 }
 

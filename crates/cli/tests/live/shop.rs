@@ -1,11 +1,19 @@
 //! A shop of namespaces with real servers: a terminal's place, the office, guests, a router with the site's own rendered
 //! firewall, and an internet of nginx, chrony, dnsmasq and sipp behind it. Needs root.
 
-use super::common::{example, scratch};
+use super::common::scratch;
+use nix::sys::socket::{
+    AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, bind, recvfrom, send, setsockopt,
+    socket, sockopt,
+};
+use nix::sys::time::{TimeVal, TimeValLike};
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -82,6 +90,10 @@ pub struct Shop {
     prefix: String,
     pub folder: PathBuf,
     children: Vec<(&'static str, Child)>,
+    /// Addresses of the secured web server.
+    listen: [&'static str; 2],
+    over: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 fn run(program: &str, arguments: &[&str], input: &str) -> String {
@@ -106,7 +118,9 @@ impl Shop {
         let prefix = format!("tl{}-{number}", std::process::id());
         let folder = scratch(&format!("live-{number}"));
         std::fs::write(folder.join("estate.toml"), ESTATE).unwrap();
-        let mut shop = Shop { prefix, folder, children: Vec::new() };
+        let (over, threads) = (Arc::default(), Vec::new());
+        let listen = ["203.0.113.10", "203.0.113.11"];
+        let mut shop = Shop { prefix, folder, children: Vec::new(), listen, over, threads };
         for space in ["fw", "pos", "office", "guest", "net"] {
             run("ip", &["netns", "add", &shop.space(space)], "");
             shop.on(space, "ip link set lo up");
@@ -134,21 +148,10 @@ impl Shop {
         }
         shop.on("fw", "ip route add default via 198.51.100.1");
         shop.on("fw", "sysctl -qw net.ipv4.ip_forward=1");
-        for host in [10, 11, 20, 21, 30, 40, 50] {
+        for host in [10, 11, 20, 21, 30, 31, 40, 50] {
             shop.on("net", &format!("ip addr add 203.0.113.{host}/32 dev lo"));
         }
-        let rendered = run(
-            env!("CARGO_BIN_EXE_tillgate"),
-            &[
-                "render",
-                "shop",
-                "--estate",
-                shop.path("estate.toml").to_str().unwrap(),
-                "--now",
-                "2026-11-25",
-            ],
-            "",
-        );
+        let rendered = shop.render();
         shop.nft(&rendered);
         shop.certificates();
         shop.dns(DNS);
@@ -162,6 +165,88 @@ impl Shop {
         shop.reflector("10000-10100");
         shop.ready();
         shop
+    }
+
+    /// The same shop where nothing has an IPv4 address any more.
+    pub fn only_ipv6(&mut self) {
+        let (four, six) = (
+            ["10.17.20.0/24", "10.17.20.1\"", "10.17.20.11\"", "10.17.20.12\""],
+            ["2001:db8:17:20::/64", "2001:db8:17:20::1\"", "2001:db8:17:20::11\"", "2001:db8:17:20::12\""],
+        );
+        let mut estate = ESTATE.split("[[site.exception]]").next().unwrap().to_string();
+        for (old, new) in four.iter().zip(six) {
+            estate = estate.replace(old, new);
+        }
+        let estate = estate.replacen("subnet = \"2001", "subnet6 = \"2001", 1).replacen(
+            "gateway = \"2001",
+            "gateway6 = \"2001",
+            1,
+        );
+        let estate = estate.replace("address = \"2001", "address6 = \"2001");
+        std::fs::write(self.path("estate.toml"), estate).unwrap();
+        for (space, link, address) in [
+            ("fw", "pos", "2001:db8:17:20::1/64"),
+            ("pos", "eth0", "2001:db8:17:20::11/64"),
+            ("fw", "eth0", "2001:db8:51::2/64"),
+            ("net", "eth0", "2001:db8:51::1/64"),
+        ] {
+            self.on(space, &format!("ip -4 addr flush dev {link}"));
+            self.on(space, &format!("ip addr add {address} dev {link} nodad"));
+        }
+        for host in [10, 11, 20, 21] {
+            self.on("net", &format!("ip addr add 2001:db8:113::{host}/128 dev lo nodad"));
+        }
+        self.on("fw", "sysctl -qw net.ipv6.conf.all.forwarding=1");
+        self.on("pos", "ip -6 route add default via 2001:db8:17:20::1");
+        self.on("fw", "ip -6 route add default via 2001:db8:51::1");
+        self.on("net", "ip -6 route add 2001:db8:17:20::/64 via 2001:db8:51::2");
+        let rendered = self.render();
+        self.nft(&rendered);
+        self.dns("no-resolv\nno-hosts\nbind-interfaces\nlisten-address=2001:db8:17:20::1\nport=53\nhost-record=www.eu.clover.com,2001:db8:113::10\nhost-record=api.eu.clover.com,2001:db8:113::11\nhost-record=time.android.com,2001:db8:113::20\nhost-record=2.android.pool.ntp.org,2001:db8:113::21\nlocal=/#/\nuser=root\npid-file=\n");
+        self.listen = ["[2001:db8:113::10]", "[2001:db8:113::11]"];
+        self.web(&[("443", "server", "TLSv1.2 TLSv1.3", SUITES)]);
+        self.clock("clock-20", "2001:db8:113::20", &[]);
+        self.clock("clock-21", "2001:db8:113::21", &[]);
+        std::thread::sleep(Duration::from_millis(800));
+    }
+
+    /// Puts a slow and lossy line between the router and the internet: each frame comes this much later, and every
+    /// so many-th is lost, either way.
+    pub fn line(&mut self, late: Duration, lost: usize) {
+        self.on("fw", "ip link del eth0");
+        let middle = self.space("office");
+        for (space, inside, address) in [("fw", "a", "198.51.100.2/24"), ("net", "b", "198.51.100.1/24")] {
+            let own = self.space(space);
+            run(
+                "ip",
+                &[
+                    "-n", &own, "link", "add", "eth0", "type", "veth", "peer", "name", inside, "netns",
+                    &middle,
+                ],
+                "",
+            );
+            self.on(space, &format!("ip addr add {address} dev eth0"));
+            self.on(space, "ip link set eth0 up");
+            self.on("office", &format!("ip link set dev {inside} promisc on up"));
+            // Whole frames with whole checksums go through the line.
+            self.on(space, "ethtool -K eth0 tx off tso off gso off gro off");
+            self.on("office", &format!("ethtool -K {inside} gro off"));
+        }
+        self.on("fw", "ip route add default via 198.51.100.1");
+        self.answer("office", move |over| {
+            let (a, b) = (packets("a"), packets("b"));
+            std::thread::scope(|scope| {
+                scope.spawn(|| carry(&a, &b, late, lost, over));
+                carry(&b, &a, late, lost, over);
+            });
+        });
+        std::thread::sleep(Duration::from_millis(1200));
+    }
+
+    fn render(&self) -> String {
+        let estate = self.path("estate.toml");
+        let arguments = ["render", "shop", "--estate", estate.to_str().unwrap(), "--now", "2026-11-25"];
+        run(env!("CARGO_BIN_EXE_tillgate"), &arguments, "")
     }
 
     fn space(&self, name: &str) -> String {
@@ -189,7 +274,7 @@ impl Shop {
     /// A table of the router's that sees packets before the shop's own rules.
     pub fn before(&self, rules: &str) {
         self.nft(&format!(
-            "table inet fault {{ chain forward {{ type filter hook forward priority -10; policy accept;\n{rules}\n}} }}\n"
+            "table inet fault {{ chain forward {{ type filter hook forward priority -10; policy accept;\n{rules}\n}}\n}}\n"
         ));
     }
 
@@ -216,6 +301,20 @@ impl Shop {
             .spawn()
             .unwrap();
         self.children.push((name, child));
+    }
+
+    /// Something that answers by hand, in a namespace, until the shop closes.
+    pub fn answer(&mut self, space: &str, serve: impl FnOnce(&AtomicBool) + Send + 'static) {
+        let (space, stop) = (self.space(space), Arc::clone(&self.over));
+        let (ready, wait) = std::sync::mpsc::channel();
+        self.threads.push(std::thread::spawn(move || {
+            let file = std::fs::File::open(format!("/run/netns/{space}")).unwrap();
+            nix::sched::setns(file, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+            ready.send(()).unwrap();
+            serve(&stop);
+        }));
+        wait.recv().unwrap();
+        std::thread::sleep(Duration::from_millis(100));
     }
 
     /// Ends a server.
@@ -249,6 +348,7 @@ impl Shop {
         leaf("wrong", "ca", 2048, "DNS:www.example.org", "");
         leaf("weak", "ca", 1024, names, "");
         leaf("proxy", "other", 2048, names, "");
+        leaf("time", "ca", 2048, "DNS:time.android.com", "");
     }
 
     /// The gateway's resolver.
@@ -266,11 +366,12 @@ impl Shop {
         let mut text = format!(
             "daemon off; user root; master_process off; pid {folder}/nginx.pid; error_log {folder}/nginx-error.log;\nevents {{}}\nhttp {{ access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f; scgi_temp_path {folder}/s; uwsgi_temp_path {folder}/u;\n"
         );
+        let [a, b] = self.listen;
         for (port, certificate, versions, more) in servers {
-            text.push_str(&format!("server {{ listen 203.0.113.10:{port} ssl; listen 203.0.113.11:{port} ssl; ssl_certificate {folder}/{certificate}.pem; ssl_certificate_key {folder}/{certificate}.key; ssl_protocols {versions}; {more} location / {{ return 200 ok; }} }}\n"));
+            text.push_str(&format!("server {{ listen {a}:{port} ssl; listen {b}:{port} ssl; ssl_certificate {folder}/{certificate}.pem; ssl_certificate_key {folder}/{certificate}.key; ssl_protocols {versions}; {more} location / {{ return 200 ok; }} }}\n"));
         }
         text.push_str("server { listen 203.0.113.30:80; location /generate_204 { return 204; } location / { return 200 'set-up'; } }\n");
-        text.push_str("server { listen 203.0.113.30:81; location / { return 302 http://portal.hotel.example/login; } }\n}\n");
+        text.push_str("server { listen 203.0.113.31:80; location / { return 302 http://portal.hotel.example/login; } }\n}\n");
         std::fs::write(self.path("nginx.conf"), text).unwrap();
         let file = self.path("nginx.conf");
         self.start("nginx", "net", &["nginx", "-e", "stderr", "-c", file.to_str().unwrap()]);
@@ -287,10 +388,10 @@ impl Shop {
         self.stop(name);
         let file = self.path(&format!("{name}.conf"));
         let text = format!(
-            "local stratum 2\nallow all\nbindaddress {address}\nbindcmdaddress /\ncmdport 0\npidfile {}/{name}.pid\n",
-            self.folder.display()
+            "local stratum 2\nallow all\nbindaddress {address}\ncmdport 0\npidfile {folder}/{name}.pid\nntsserverkey {folder}/time.key\nntsservercert {folder}/time.pem\nntsdumpdir {folder}\n",
+            folder = self.folder.display()
         );
-        std::fs::write(&file, text.replace("bindcmdaddress /\n", "")).unwrap();
+        std::fs::write(&file, text).unwrap();
         let mut command: Vec<&str> = by.to_vec();
         command.extend(["chronyd", "-x", "-d", "-u", "root", "-f", file.to_str().unwrap()]);
         self.start(name, "net", &command);
@@ -318,8 +419,7 @@ impl Shop {
 
     /// Waits until the servers listen.
     fn ready(&self) {
-        let until = Instant::now() + Duration::from_secs(20);
-        loop {
+        for waited in 0.. {
             let (tcp, udp) = (self.on("net", "ss -Hltn"), self.on("net", "ss -Hlun"));
             let resolver = self.on("fw", "ss -Hlun");
             let wanted = [
@@ -335,7 +435,7 @@ impl Shop {
             if wanted == [true; 5] {
                 return;
             }
-            if Instant::now() > until {
+            if waited == 400 {
                 let logs = ["nginx", "dnsmasq", "clock-20", "sipp", "reflect"]
                     .map(|n| std::fs::read_to_string(self.path(&format!("{n}.log"))).unwrap_or_default());
                 panic!("servers are not ready: {wanted:?}\n{logs:?}");
@@ -349,24 +449,35 @@ impl Shop {
         self.check_with(space, more, &[])
     }
 
+    /// The same as a user sees it.
+    pub fn run(&self, space: &str, more: &str) -> Output {
+        self.run_with(space, more, &[])
+    }
+
+    fn run_with(&self, space: &str, more: &str, environment: &[(&str, &str)]) -> Output {
+        let at = |name: &str| self.path(name).display().to_string();
+        let line = format!(
+            "check shop --estate {} --now 2026-11-25 --reflector 203.0.113.50 --secret {} --roots {} {more}",
+            at("estate.toml"),
+            at("secret"),
+            at("ca.pem")
+        );
+        Command::new("ip")
+            .args(["netns", "exec", &self.space(space), env!("CARGO_BIN_EXE_tillgate")])
+            .args(line.split_whitespace())
+            .env("LANG", "en_GB.UTF-8")
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap()
+    }
+
     pub fn check_with(
         &self,
         space: &str,
         more: &str,
         environment: &[(&str, &str)],
     ) -> (i32, serde_json::Value) {
-        let estate = self.path("estate.toml").display().to_string();
-        let (secret, roots) =
-            (self.path("secret").display().to_string(), self.path("ca.pem").display().to_string());
-        let line = format!(
-            "check shop --estate {estate} --now 2026-11-25 --format json --reflector 203.0.113.50 --secret {secret} --roots {roots} {more}"
-        );
-        let done = Command::new("ip")
-            .args(["netns", "exec", &self.space(space), env!("CARGO_BIN_EXE_tillgate")])
-            .args(line.split_whitespace())
-            .envs(environment.iter().copied())
-            .output()
-            .unwrap();
+        let done = self.run_with(space, &format!("--format json {more}"), environment);
         let out = String::from_utf8_lossy(&done.stdout);
         let value = serde_json::from_str(&out)
             .unwrap_or_else(|e| panic!("{e}: {out} {}", String::from_utf8_lossy(&done.stderr)));
@@ -374,8 +485,54 @@ impl Shop {
     }
 }
 
+/// A socket for whole frames of an interface of this thread's namespace.
+fn packets(interface: &str) -> OwnedFd {
+    let socket =
+        socket(AddressFamily::Packet, SockType::Raw, SockFlag::empty(), SockProtocol::EthAll).unwrap();
+    let mut all = nix::ifaddrs::getifaddrs().unwrap();
+    let address: LinkAddr = all
+        .find_map(|i| (i.interface_name == interface).then_some(i.address?.as_link_addr().copied()?))
+        .unwrap();
+    bind(socket.as_raw_fd(), &address).unwrap();
+    setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::milliseconds(50)).unwrap();
+    socket
+}
+
+/// Carries frames from one interface to another.
+#[allow(clippy::disallowed_methods)]
+fn carry(from: &OwnedFd, to: &OwnedFd, late: Duration, lost: usize, over: &AtomicBool) {
+    /// A frame that this side sent itself.
+    const OUTGOING: u8 = 4;
+    let (queue, due) = std::sync::mpsc::channel::<(Instant, Vec<u8>)>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for (at, frame) in due {
+                std::thread::sleep(at.saturating_duration_since(Instant::now()));
+                let _ = send(to.as_raw_fd(), &frame, MsgFlags::empty());
+            }
+        });
+        let mut buffer = vec![0; 70_000];
+        let mut count = 0;
+        while !over.load(Ordering::Relaxed) {
+            let Ok((length, address)) = recvfrom::<LinkAddr>(from.as_raw_fd(), &mut buffer) else { continue };
+            if address.is_some_and(|a| a.pkttype() == OUTGOING) {
+                continue;
+            }
+            count += 1;
+            if count % lost != 0 {
+                let _ = queue.send((Instant::now() + late, buffer[..length].to_vec()));
+            }
+        }
+        drop(queue);
+    });
+}
+
 impl Drop for Shop {
     fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
         for (_, child) in &mut self.children {
             let _ = child.kill();
             let _ = child.wait();
@@ -384,7 +541,6 @@ impl Drop for Shop {
             let _ = Command::new("ip").args(["netns", "del", &self.space(space)]).output();
         }
         let _ = std::fs::remove_dir_all(&self.folder);
-        let _ = Path::new(&example("bistro"));
     }
 }
 

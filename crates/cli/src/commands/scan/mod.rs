@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use look::{How, Seen};
 use std::io::Read;
 use std::net::IpAddr;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use targets::Target;
 use tillgate_estate::Site;
 use tillgate_intent::{Intent, intent};
@@ -122,7 +122,7 @@ fn measure(
     }
     let ports = args.ports.as_ref().map_or_else(|| ports::usual(intent), |ports| ports.0.clone());
     let how = How { ports, is_fast: args.fast, deadline: args.time_limit };
-    let at = now();
+    let at = (environment.clock)();
     let clock = Clock::start(args.time_limit);
     let bar = spinner(output);
     let looked = look(args, site, &targets, &how, &host, &bar, output);
@@ -253,7 +253,7 @@ fn imported(args: &Scan, site: &Site, input: &mut dyn Read, output: &mut Output<
             }
         });
     }
-    let mut scan = all.unwrap_or_else(|| observed::Scan::new(&site.name, now()));
+    let mut scan = all.unwrap_or_else(|| observed::Scan::new(&site.name, 0));
     scan.notes = Vec::new();
     // Whether all of a segment was asked, only who ran nmap knows.
     for asked in &args.segment {
@@ -335,12 +335,6 @@ fn spinner(output: &Output<'_>) -> ProgressBar {
     }
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
-}
-
-/// Seconds since 1970.
-#[expect(clippy::disallowed_methods, reason = "when the scan began")]
-fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64)
 }
 
 /// The time a scan may take.
