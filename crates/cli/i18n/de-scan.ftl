@@ -24,17 +24,17 @@ scan-behind-router = { $segment } liegt hinter einem Router: was dort stumm blei
 scan-kept-silent = { $segment }: { $count ->
     [one] eine Adresse blieb auf { $ports } üblichen Ports stumm und wurde nicht weiter gefragt
    *[other] { $count } Adressen blieben auf { $ports } üblichen Ports stumm und wurden nicht weiter gefragt
-}; --fast fragt alle
+    }; --fast fragt alle
 scan-contested = { $address } wird von mehreren Geräten zugleich benutzt: { $macs }
 scan-gap-undiscovered = nach unbekannten Geräten in { $segment } wurde nicht gesucht, nur nach denen des Bestands
 scan-gap-services = { $count ->
     [one] ein offener Port wurde nicht gefragt, was er ist, weil die Zeit nicht reichte
    *[other] { $count } offene Ports wurden nicht gefragt, was sie sind, weil die Zeit nicht reichte
-}
+    }
 scan-gap-local = dieser Rechner konnte { $count ->
     [one] einen Dienst
    *[other] { $count } Dienste
-} nicht fragen: es fehlten Deskriptoren, Ports oder Rechte
+    } nicht fragen: es fehlten Deskriptoren, Ports oder Rechte
 scan-gap-unknown = er sagt nicht, warum
 finding-scan-incomplete = der Scan hat nicht alles gesehen: { $reason }
 scan-known-already = { $name } enthält diesen Scan schon; nichts kam hinzu
@@ -42,7 +42,7 @@ scan-not-kept = der Scan ist unvollständig und kam nicht zu { $name } hinzu
 scan-import-outside = { $count ->
     [one] ein Host der Datei steht in keinem Segment des Standorts und blieb außer Acht
    *[other] { $count } Hosts der Datei stehen in keinem Segment des Standorts und blieben außer Acht
-}
+    }
 scan-import-part = ob nmap alles in { $segment } gefragt hat, ist unbekannt; als fehlend gilt daher nichts; --segment { $segment } sagt, dass es so war
 scan-looking = sucht Geräte in { $segment } ({ $count } Adressen)
 scan-presence = sucht, wer in { $segment } antwortet ({ $count } Adressen)
@@ -51,7 +51,7 @@ scan-services = fragt Dienste, { $done } von { $count }
 scan-devices = { $count ->
     [one] ein Gerät
    *[other] { $count } Geräte
-}
+    }
 scan-answers-everything = antwortet auf jedem Port; keiner sagt daher etwas aus
 scan-more-ports = … und { $count } weitere
 scan-this-host = dieser Rechner
@@ -60,6 +60,6 @@ scan-since = Seit { $time }: { $count ->
     [0] keine Änderung
     [one] eine Änderung
    *[other] { $count } Änderungen
-}
+    }
 scan-summary = { $ports } TCP-Ports gefragt, { $open } offen; { $sent } Proben in { $seconds } s ({ $engine }), zu erwartende Übersehene { $misses }
 scan-incomplete = unvollständig

@@ -24,7 +24,7 @@ pub fn read(path: &Path, output: &mut Output<'_>) -> Result<Vec<Scan>> {
 pub fn append(path: &Path, scan: &Scan, output: &mut Output<'_>) -> Result<()> {
     let line = scan.to_line().map_err(io::Error::from).map(|line| line + "\n");
     line.and_then(|line| write(path, &line)).or_else(|error| {
-        output.fail(&Text::new("cannot-write-file").arg("name", path.display()).arg("detail", error))
+        output.fail(&Text::new("cannot-create").arg("name", path.display()).arg("detail", error))
     })
 }
 

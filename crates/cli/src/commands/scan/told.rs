@@ -246,7 +246,7 @@ pub fn metrics(path: &Path, told: &Told<'_>, output: &mut Output<'_>) -> Result<
     let beside = path.with_extension("prom.new");
     let written = std::fs::write(&beside, prometheus(told)).and_then(|()| std::fs::rename(&beside, path));
     written.or_else(|error| {
-        output.fail(&Text::new("cannot-write-file").arg("name", path.display()).arg("detail", error))
+        output.fail(&Text::new("cannot-create").arg("name", path.display()).arg("detail", error))
     })
 }
 
