@@ -27,6 +27,7 @@ scan-kept-silent = { $segment }: { $count ->
     }; --fast fragt alle
 scan-contested = { $address } wird von mehreren Geräten zugleich benutzt: { $macs }
 scan-gap-undiscovered = nach unbekannten Geräten in { $segment } wurde nicht gesucht, nur nach denen des Bestands
+scan-gap-neighbours = nach Geräten in { $segment } wurde nur mit dem ARP dieses Rechners gesucht, das einige übersehen kann
 scan-gap-services = { $count ->
     [one] ein offener Port wurde nicht gefragt, was er ist, weil die Zeit nicht reichte
    *[other] { $count } offene Ports wurden nicht gefragt, was sie sind, weil die Zeit nicht reichte
@@ -35,6 +36,7 @@ scan-gap-local = dieser Rechner konnte { $count ->
     [one] einen Dienst
    *[other] { $count } Dienste
     } nicht fragen: es fehlten Deskriptoren, Ports oder Rechte
+scan-gap-proxy = ein Gerät ({ $mac }) antwortet für { $count } Adressen in { $segment }: wer dahinter steht, lässt sich nicht sagen; schalten Sie dort Proxy-ARP ab
 scan-gap-unknown = er sagt nicht, warum
 finding-scan-incomplete = der Scan hat nicht alles gesehen: { $reason }
 scan-known-already = { $name } enthält diesen Scan schon; nichts kam hinzu

@@ -16,6 +16,7 @@ scan-kept-silent = { $segment }: { $count ->
     }; --fast asks them all
 scan-contested = { $address } is used by several devices at once: { $macs }
 scan-gap-undiscovered = unknown devices of { $segment } were not looked for, only those the estate names
+scan-gap-neighbours = devices of { $segment } were looked for by this host's own ARP alone, which may miss some
 scan-gap-services = { $count ->
     [one] one open port was not asked what it is, because time ran out
    *[other] { $count } open ports were not asked what they are, because time ran out
@@ -24,6 +25,7 @@ scan-gap-local = this host could not ask { $count ->
     [one] one service
    *[other] { $count } services
     } for want of descriptors, ports or rights
+scan-gap-proxy = one machine ({ $mac }) answers for { $count } addresses of { $segment }: who stands behind them cannot be told; switch off proxy ARP there
 scan-gap-unknown = it does not say why
 finding-scan-incomplete = the scan did not see everything: { $reason }
 scan-known-already = { $name } has this scan already; nothing was added

@@ -269,7 +269,7 @@ fn without_rights_or_in_time_it_says_what_it_could_not_see() {
     lab.stop("telnet");
     let (code, value) = lab.scan("--engine connect --segment pos");
     assert_eq!((code, value["devices"].as_array().unwrap().len()), (0, 4), "{value:#}");
-    assert!(value["limits"].to_string().contains("not looked for"));
+    assert!(value["limits"].to_string().contains("own ARP alone"));
 
     // Time runs out: undecided, and not kept.
     let baseline = lab.path("baseline.jsonl");
@@ -279,7 +279,7 @@ fn without_rights_or_in_time_it_says_what_it_could_not_see() {
     );
     let value: Json = serde_json::from_slice(&done.stdout).unwrap();
     assert_eq!(done.status.code(), Some(3), "{value:#}");
-    only(&value, &[("scan-incomplete", "the time limit of")]);
+    only(&value, &[("scan-incomplete", "the time limit of 4 s")]);
     assert!(value["measured"]["expected_misses"].as_f64().unwrap() > 1.0);
     assert!(!baseline.exists() && text(&done.stderr).contains("was not added"));
 }

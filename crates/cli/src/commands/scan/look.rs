@@ -9,7 +9,7 @@ use std::time::Duration;
 use tillgate_estate::Site;
 use tillgate_model::Text;
 use tillgate_scan::connect;
-use tillgate_scan::observed::{Device, DhcpFingerprint, Segment};
+use tillgate_scan::observed::{Device, DhcpFingerprint, Segment, mac_text};
 use tillgate_scan::pace::Pace;
 use tillgate_scan::ports::{Host, Outcome, Port, Why};
 use tillgate_scan::vendor::{Hint, Vendors};
@@ -35,6 +35,9 @@ pub struct Seen {
     /// What limits what the scan says.
     pub notes: Vec<Text>,
 }
+
+/// A machine with more addresses than this in one segment answers for others (proxy ARP, RFC 1027).
+const PROXY: usize = 16;
 
 /// What a look says of its progress.
 pub type Say<'a> = &'a (dyn Fn(Text) + Sync);
@@ -81,6 +84,18 @@ pub fn raw(
                 }
                 let devices = seen.devices.into_iter().filter_map(|d| device(d, target, vendors));
                 for device in devices {
+                    let held = device.addresses.iter().filter(|a| a.is_ipv4() && target.holds(**a)).count();
+                    if held > PROXY {
+                        // Who stands behind it, and who is missing, cannot be told.
+                        is_complete = false;
+                        let mac = mac_text(device.mac.unwrap_or_default());
+                        outcome.gap(
+                            Text::new("scan-gap-proxy")
+                                .arg("segment", name)
+                                .arg("mac", mac)
+                                .num("count", held),
+                        );
+                    }
                     asked.extend(device.addresses.iter().copied().filter(|a| target.holds(*a)));
                     found.push(device);
                 }
@@ -172,9 +187,13 @@ pub fn connect(
         }
         say(Text::new("scan-asking").num("count", asked.len()).num("ports", how.ports.len()));
         outcome.merge(connect::scan_blocking(&asked, &how.ports, &options(1_500))?);
+        let unseen = match target.is_named {
+            true => Text::new("scan-gap-neighbours").arg("segment", name),
+            false => Text::new("scan-gap-undiscovered").arg("segment", name),
+        };
         match (is_own, is_chosen) {
-            (true, false) => outcome.gap(Text::new("scan-gap-undiscovered").arg("segment", name)),
-            (true, true) => notes.push(Text::new("scan-gap-undiscovered").arg("segment", name)),
+            (true, false) => outcome.gap(unseen),
+            (true, true) => notes.push(unseen),
             (false, _) => notes.push(behind_router(target)),
         }
         macs.extend(neighbours(target));

@@ -80,6 +80,11 @@ pub fn run(
         false => imported(args, site, input, output)?,
     };
     let told = judged(args, site, &intent, &history, seen);
+    // First of all what was seen, whatever becomes of the files.
+    told::tell(&told, args, output);
+    if let Some(path) = &args.metrics {
+        told::metrics(path, &told, output)?;
+    }
     if let Some(path) = &args.baseline {
         let is_known = history.iter().any(|s| s.site == told.scan.site && s.at == told.scan.at);
         match (told.scan.is_complete, is_known) {
@@ -88,10 +93,6 @@ pub fn run(
             (false, _) => output.note(&Text::new("scan-not-kept").arg("name", path.display())),
         }
     }
-    if let Some(path) = &args.metrics {
-        told::metrics(path, &told, output)?;
-    }
-    told::tell(&told, args, output);
     Ok(told.verdict.exit_code())
 }
 
@@ -146,7 +147,11 @@ fn measure(
         .chain(asked.spans)
         .collect();
     scan.devices = seen.devices;
-    let mut gaps = seen.outcome.gaps.clone();
+    // An engine knows what was left to it of the time, not what the user gave.
+    let limit = Text::new("scan-gap-deadline").num("seconds", args.time_limit.as_secs() as usize);
+    let own = |gap: &Text| if gap.id == limit.id { limit.clone() } else { gap.clone() };
+    let mut gaps: Vec<Text> = seen.outcome.gaps.iter().map(own).collect();
+    gaps.dedup();
     gaps.extend(asked.gaps);
     scan.is_complete = seen.outcome.is_complete && gaps.is_empty();
     let ports = how.ports.len();

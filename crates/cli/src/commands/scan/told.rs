@@ -231,12 +231,13 @@ fn changes(out: &mut String, told: &Told<'_>, output: &Output<'_>) {
     out.push('\n');
 }
 
-/// `0`, `2e-5`, `12`.
+/// `0`, `2e-5`, `1.5`, `12`.
 fn misses(expected: f64) -> String {
     match expected {
         0.0 => "0".into(),
         small if small < 0.01 => format!("{small:.0e}"),
-        large => format!("{large:.1}"),
+        some if some < 10.0 => format!("{some:.1}"),
+        large => format!("{large:.0}"),
     }
 }
 
