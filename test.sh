@@ -10,7 +10,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 missing=""
-for pair in nft:nftables iptables:iptables ipset:ipset ip:iproute2 conntrack:conntrack sysctl:procps dnsmasq:dnsmasq-base chronyd:chrony kea-dhcp4:kea-dhcp4-server dhcpd:isc-dhcp-server nginx:nginx-light sipp:sip-tester faketime:faketime ethtool:ethtool openssl:openssl cc:gcc; do
+for pair in nft:nftables iptables:iptables ipset:ipset ip:iproute2 conntrack:conntrack sysctl:procps dnsmasq:dnsmasq-base chronyd:chrony kea-dhcp4:kea-dhcp4-server dhcpd:isc-dhcp-server nginx:nginx-light sipp:sip-tester faketime:faketime ethtool:ethtool openssl:openssl python3:python3-minimal setpriv:util-linux cc:gcc; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
 done
 if [ -n "$missing" ]; then

@@ -130,6 +130,7 @@ explain-port-open-unexpected = Ein Gerät bietet einen Dienst an, den im Bestand
 explain-device-unknown = Im Segment der Terminals steht ein Gerät, das der Bestand nicht kennt. Suchen Sie es; tragen Sie es ein oder entfernen Sie es.
 explain-device-missing = Ein eingetragenes Gerät antwortete nicht: ausgeschaltet, ausgesteckt oder unter anderer Adresse.
 explain-device-misplaced = Ein Gerät wurde in einem anderen Segment oder unter einer anderen Adresse gesehen, als der Bestand sagt. Seine Regeln passen nicht zu ihm.
+explain-scan-incomplete = Ein Scan konnte nicht alles sehen, wonach er suchte: die Zeit reichte nicht, Antworten gingen verloren, oder ein Recht fehlte. Was er nicht sah, kann trotzdem da sein; ein unvollständiger Scan ist daher nie ein sauberer.
 pci-4-2-1-1 = Ein Verzeichnis der Schlüssel und Zertifikate, die Kartennummern in offenen Netzen schützen, wird geführt.
 pci-10-6-1 = Die Uhren aller Systeme sind synchronisiert.
 pci-11-4-5 = Die Segmentierung wird mindestens einmal im Jahr und nach Änderungen geprüft: sie trennt die Kartendatenumgebung ab.

@@ -130,6 +130,7 @@ explain-port-open-unexpected = A device offers a service that nothing in the est
 explain-device-unknown = A device stands in the terminals' segment that the estate does not know. Find it; declare it or remove it.
 explain-device-missing = A declared device did not answer: switched off, unplugged, or at another address.
 explain-device-misplaced = A device was seen in another segment or at another address than the estate says. Its rules do not fit it.
+explain-scan-incomplete = A scan could not see everything it looked for: time ran out, answers were lost, or a right was missing. What it did not see may be there all the same, so an incomplete scan is never a clean one.
 pci-4-2-1-1 = An inventory of the keys and certificates that protect card numbers on open networks is kept.
 pci-10-6-1 = Clocks of all systems are synchronised.
 pci-11-4-5 = Segmentation is tested at least once a year and after changes: it isolates the card data environment.

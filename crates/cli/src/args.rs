@@ -87,6 +87,8 @@ pub enum Command {
     Diff(Diff),
     /// What really passes, measured from where this host stands
     Check(Check),
+    /// Who is on the declared segments and what is open there, against the baseline
+    Scan(Scan),
     /// Answer the datagrams of a check on a range of ports, from outside the shop
     Reflect(Reflect),
     /// List, show, check and compare catalogues
@@ -302,6 +304,57 @@ pub struct Check {
     /// File for a long run's results, a JSON line a round
     #[arg(short = 'o', long = "output", value_name = "FILE", requires = "every")]
     pub rounds_to: Option<PathBuf>,
+    /// File for the node_exporter's textfile collector
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
+    /// Severity from which a finding fails the site
+    #[arg(long, value_name = "SEVERITY", default_value = "high", value_parser = severity)]
+    pub fail_on: Severity,
+}
+
+/// How a scan asks for ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    /// Frames of its own; needs CAP_NET_RAW
+    Raw,
+    /// The system's connections
+    Connect,
+}
+
+#[derive(Args, Debug)]
+pub struct Scan {
+    /// Site name
+    pub site: String,
+    /// Segment, or an address or range within one; may be given several times
+    #[arg(long, value_name = "SEGMENT")]
+    pub segment: Vec<String>,
+    /// TCP ports to ask for [default: a few hundred known ones]
+    #[arg(long, value_name = "PORTS", value_parser = ports)]
+    pub ports: Option<Ports>,
+    /// Ask UDP ports too
+    #[arg(long = "udp")]
+    pub datagrams: bool,
+    /// As fast as the network carries, without heed of the router's connection table
+    #[arg(long)]
+    pub fast: bool,
+    /// How to ask [default: raw where it is possible]
+    #[arg(long, value_enum)]
+    pub engine: Option<Engine>,
+    /// File of earlier scans to compare with; a complete scan is added
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Judge what nmap saw (-oX), instead of scanning; may be given several times
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["ports", "datagrams", "fast", "engine"])]
+    pub import: Vec<PathBuf>,
+    /// Do not ask before scanning public addresses, or more than 4096
+    #[arg(long)]
+    pub yes: bool,
+    /// Time for the whole scan
+    #[arg(long = "deadline", value_name = "TIME", default_value = "30m", value_parser = duration)]
+    pub time_limit: Duration,
+    /// Do not ask open ports what they are
+    #[arg(long)]
+    pub no_services: bool,
     /// File for the node_exporter's textfile collector
     #[arg(long, value_name = "FILE")]
     pub metrics: Option<PathBuf>,

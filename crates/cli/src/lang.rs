@@ -14,6 +14,7 @@ pub const LANGUAGES: &[(&str, &[&str])] = &[
             include_str!("../i18n/en.ftl"),
             include_str!("../i18n/en-findings.ftl"),
             include_str!("../i18n/en-live.ftl"),
+            include_str!("../i18n/en-scan.ftl"),
         ],
     ),
     (
@@ -22,6 +23,7 @@ pub const LANGUAGES: &[(&str, &[&str])] = &[
             include_str!("../i18n/de.ftl"),
             include_str!("../i18n/de-findings.ftl"),
             include_str!("../i18n/de-live.ftl"),
+            include_str!("../i18n/de-scan.ftl"),
         ],
     ),
 ];

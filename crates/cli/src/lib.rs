@@ -114,6 +114,7 @@ pub fn run(
         Command::Diff(a) => commands::diff::run(a, &cli.global, environment, input, &mut output),
         Command::Trace(a) => commands::trace::run(a, &cli.global, environment, input, &mut output),
         Command::Check(a) => commands::check::run(a, &cli.global, environment, input, &mut output),
+        Command::Scan(a) => commands::scan::run(a, &cli.global, environment, input, &mut output),
         Command::Reflect(a) => commands::reflect::run(a, environment, &mut output),
         Command::Catalog(a) => commands::catalog::run(a, &cli.global, environment, input, &mut output),
     };

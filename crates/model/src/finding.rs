@@ -172,6 +172,7 @@ finding_ids! {
     DeviceUnknown "device-unknown" High Shop ["pci-dss-4.0.1/12.5.1", "pci-dss-4.0.1/1.2.5"] "A device stands in the terminals' segment that the estate does not know.";
     DeviceMissing "device-missing" Low Shop ["pci-dss-4.0.1/12.5.1"] "A declared device was not seen.";
     DeviceMisplaced "device-misplaced" High Shop ["pci-dss-4.0.1/12.5.1", "pci-dss-4.0.1/1.3.2"] "A device stands in another segment, or at another address, than the estate says.";
+    ScanIncomplete "scan-incomplete" High Shop ["pci-dss-4.0.1/12.5.1"] "A scan could not see everything it looked for, so what it did not see may be there.";
 }
 
 impl fmt::Display for FindingId {

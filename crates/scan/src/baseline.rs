@@ -12,7 +12,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tillgate_model::{Diagnostic, SourceFile, Span, Text};
 
-pub(crate) use matching::{Key, declared_at, keyed_by};
+pub use matching::declared_at;
+pub(crate) use matching::{Key, keyed_by};
 
 /// How many scans, the new one among them, are looked at for flapping.
 pub const WINDOW: usize = 10;
@@ -210,6 +211,8 @@ pub fn drift(history: &[Scan], now: &Scan, declared: &[Declared]) -> Vec<Change>
         if is_new && let Some(before) = predecessor(&tracks, &consumed, &all, device, known) {
             consumed[before] = true;
             let old = &tracks[before];
+            // Whose place it took is what people call it by.
+            entry.known = known.or_else(|| impostor(declared, device));
             entry.replaced(old.lasting_mac(), device.mac);
             ports::changes(&all, &[old, track], &mut entry);
         } else if is_new && let Some(other) = impostor(declared, device) {

@@ -181,7 +181,7 @@ impl<'a> Judge<'a> {
         let base = |id| {
             Text::new(id)
                 .arg("segment", segment.unwrap_or("?"))
-                .arg("address", device.addresses.first().map(IpAddr::to_string).unwrap_or_default())
+                .arg("address", device.addresses.first().map_or("–".into(), IpAddr::to_string))
                 .arg("who", who(device))
         };
         let text = match ports.is_empty() || device.answers_everything {

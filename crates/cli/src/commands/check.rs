@@ -104,7 +104,7 @@ pub fn run(
 }
 
 /// Addresses of this host that others can reach.
-fn own_addresses(host: &Host) -> Vec<IpAddr> {
+pub fn own_addresses(host: &Host) -> Vec<IpAddr> {
     let running = host.interfaces.iter().filter(|i| i.is_running && !i.is_loopback);
     let all = running.flat_map(|i| i.addresses.iter().map(|(address, _)| *address));
     all.filter(|a| match a {

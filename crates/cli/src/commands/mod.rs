@@ -12,6 +12,7 @@ pub mod plan;
 pub mod reflect;
 pub mod render;
 pub mod requirements;
+pub mod scan;
 pub mod trace;
 pub mod verify;
 

@@ -79,13 +79,13 @@ pub fn check(cli: &Cli, output: &mut Output<'_>) -> Result<()> {
         Format::Sarif => matches!(&cli.command, Command::Verify(v) if !v.fix),
         Format::Junit => match &cli.command {
             Command::Verify(v) => !v.fix,
-            Command::Check(_) => true,
+            Command::Check(_) | Command::Scan(_) => true,
             _ => false,
         },
         Format::Markdown => match &cli.command {
             Command::Verify(v) => !v.fix,
             Command::Render(r) => r.is_checklist(),
-            Command::Check(_) => true,
+            Command::Check(_) | Command::Scan(_) => true,
             _ => false,
         },
     };

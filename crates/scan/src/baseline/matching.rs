@@ -194,7 +194,7 @@ pub(crate) fn keyed_by(known: &Declared, device: &Device) -> Key {
 }
 
 /// The declared device that this one is, by the surest tie.
-pub(crate) fn declared_at<'d>(declared: &'d [Declared], device: &Device) -> Option<&'d Declared> {
+pub fn declared_at<'d>(declared: &'d [Declared], device: &Device) -> Option<&'d Declared> {
     let ties = declared.iter().map(|known| (keyed_by(known, device), known));
     ties.filter(|(key, _)| *key != Key::Nothing).min_by_key(|(key, _)| *key).map(|(_, known)| known)
 }
