@@ -7,7 +7,8 @@ use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificat
 use x509_parser::public_key::PublicKey;
 use x509_parser::signature_algorithm::SignatureAlgorithm;
 
-/// Days before its end from which on a certificate counts as ending soon.
+/// Days before its end from which on a certificate counts as ending soon; a third of its lifetime if that is less,
+/// because authorities of today issue some for days only, and clients renew those in their last third.
 pub const SOON_DAYS: i64 = 30;
 const DAY: i64 = 86_400;
 
@@ -125,6 +126,11 @@ impl Certificate {
         (self.not_before..=self.not_after).contains(&now)
     }
 
+    /// Seconds before its end from which on it counts as ending soon.
+    fn soon(&self) -> i64 {
+        (SOON_DAYS * DAY).min(self.not_after.saturating_sub(self.not_before) / 3)
+    }
+
     /// Whether its key is too short: RSA below 2048 bits, curves below 224 (NIST SP 800-131A), DSA of any size.
     pub fn is_key_weak(&self) -> bool {
         match self.key {
@@ -168,7 +174,7 @@ pub fn judge(chain: &[Certificate], name: &str, now: i64) -> Vec<Fault> {
             FindingId::TlsFailed,
             dated("probe-tls-expired", own.not_after, (now - own.not_after).div_euclid(DAY)),
         );
-    } else if own.not_after - now < SOON_DAYS * DAY {
+    } else if own.not_after - now < own.soon() {
         let days = (own.not_after - now).div_euclid(DAY);
         add(FindingId::CertificateExpiring, dated("probe-tls-expiring", own.not_after, days));
     }

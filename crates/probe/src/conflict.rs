@@ -1,4 +1,4 @@
-//! Who holds the TCP and UDP ports that a payment application needs on this host.
+//! Who holds the TCP and UDP ports that a payment application needs on this host. Linux only: reads `/proc`.
 
 use crate::outcome::{Detail, Fault, Reach, Report};
 use rustix::fs::{Mode, OFlags, RawDir};

@@ -61,12 +61,17 @@ pub async fn check(ask: &Ask) -> Report {
 ///
 /// # Errors
 /// How far the question got; `Broken` names an error code or an empty answer.
-pub async fn lookup(resolver: SocketAddr, name: &str, deadline: Duration) -> Result<Vec<IpAddr>, Reach> {
+pub async fn lookup(
+    resolver: SocketAddr,
+    name: &str,
+    deadline: Duration,
+    local: Option<IpAddr>,
+) -> Result<Vec<IpAddr>, Reach> {
     if let Ok(address) = name.parse() {
         return Ok(vec![address]);
     }
     let wire = wire_name(name).ok_or_else(|| unaskable(name))?;
-    let link = Link { resolver, local: None, until: Instant::now() + deadline };
+    let link = Link { resolver, local, until: Instant::now() + deadline };
     let mut tasks = JoinSet::new();
     for kind in [Kind::A, Kind::Aaaa] {
         let question = question(&wire, kind)?;

@@ -118,13 +118,19 @@ enum Cause {
 /// Reach: `Passes` if any offer was taken. Details: `versions`, `weak_suites` (`group: suite`), `offers_refused`,
 /// `offers_undecided`. Old versions and weak suites are `TlsWeak`; a server with nothing else is `TlsFailed`.
 pub async fn check(probe: &Legacy) -> Report {
+    survey(probe).await.0
+}
+
+/// The same, and a suite of TLS 1.2 that the server chose and that a library without CBC, finite fields and static RSA
+/// lacks: the only kind of TLS that it may speak, and no weakness that a client of today must refuse.
+pub(crate) async fn survey(probe: &Legacy) -> (Report, Option<u16>) {
     let begin = Instant::now();
     let end = begin + probe.deadline;
     // The first one alone: where nobody listens, one SYN is enough.
     let stream = tcp::connect(probe.address, probe.local, None, probe.deadline).await;
     let stream = match stream {
         Ok(stream) => stream,
-        Err(reach) => return Report::of(reach),
+        Err(reach) => return (Report::of(reach), None),
     };
     let first = exchange(stream, &probe.name, Offer::Modern, end).await;
     let mut taken = vec![(Offer::Modern, first)];
@@ -133,7 +139,14 @@ pub async fn check(probe: &Legacy) -> Report {
     if first != Taken::Unknown(Cause::NotTls) {
         taken.extend(others(probe, end.min(Instant::now() + patience)).await);
     }
-    told(&taken, probe)
+    let old = taken.iter().find_map(|(offer, result)| match (offer, result) {
+        (Offer::Modern, Taken::Yes(TLS_1_2, suite)) => {
+            Some(*suite).filter(|suite| suites::is_declining(*suite))
+        }
+        (Offer::Weak(Group::StaticRsa), Taken::Yes(TLS_1_2, suite)) => Some(*suite),
+        _ => None,
+    });
+    (told(&taken, probe), old)
 }
 
 async fn others(probe: &Legacy, end: Instant) -> Vec<(Offer, Taken)> {

@@ -23,7 +23,7 @@ pub enum Expect {
     Status(u16),
     /// Status 200 and exactly these bytes, white space at the end aside.
     Body(Vec<u8>),
-    /// Any status below 500, redirects included.
+    /// Any status below 500, redirects to `https` or within the site included.
     Any,
 }
 
@@ -65,14 +65,16 @@ pub fn portal_pages() -> [(&'static str, &'static str, Expect); 4] {
     ]
 }
 
-/// Time given to one attempt at the least: two lost SYNs are sent again within it.
+/// Time given to one attempt at the least: two lost SYNs are sent again within it. A later one that had less and
+/// got no answer is no lost one.
 const ATTEMPT: Duration = Duration::from_secs(4);
 
 /// Fetches a page. `resolve` gives the address of a redirect's host, or `None` not to follow it.
 ///
 /// `reach` is `Passes` if the answers were as expected; `Broken` with the words of the fault if something else came,
 /// with no fault if what came is no HTTP, was cut off or did not end in time. Faults: `captive-portal` (a redirect to
-/// another host or a page instead of what was expected; not sure where a filter's page would look the same),
+/// another host or a page instead of what was expected; not sure where a filter's page would look the same, or where
+/// any answer is expected and unencrypted HTTP of another site answers or is led to),
 /// `http-failed` (another status or body, a proxy that wants a password).
 ///
 /// Details, of the last answer: `status`, `content_type`, `server`, `redirect` (where it leads), `followed` (list),
@@ -106,13 +108,19 @@ where
                     verdict = Some(done.verdict);
                 }
             }
+            // The end of the whole cut it short: it says nothing of the network.
+            Err(reach) if round > 0 && attempt - now < ATTEMPT && Instant::now() >= attempt => {
+                failed = failed.or(Some(reach));
+                break;
+            }
+            // Nor do errors of ours.
+            Err(reach @ Reach::Undecided(_)) => {
+                failed = Some(reach);
+                break;
+            }
             Err(reach) => {
                 report.samples.add(None);
-                let is_ours = matches!(reach, Reach::Undecided(_));
                 failed = Some(reach);
-                if is_ours {
-                    break;
-                }
             }
         }
     }

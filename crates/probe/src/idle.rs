@@ -116,9 +116,12 @@ impl Survey {
         answered.map(|(silence, _)| *silence).max()
     }
 
-    /// The shortest silence that a connection did not survive, with its ending.
+    /// The shortest silence that a connection did not survive, with its ending. What was lost although a longer silence
+    /// was survived is not counted: nobody had forgotten the connection, something else happened to it.
     pub fn lost(&self) -> Option<(Duration, Ending)> {
-        self.steps.iter().find_map(|(silence, ending)| match ending {
+        let survived = self.survived().unwrap_or_default();
+        let mut beyond = self.steps.iter().filter(|(silence, _)| *silence > survived);
+        beyond.find_map(|(silence, ending)| match ending {
             Some(lost @ (Ending::Closed(_) | Ending::Reset(_) | Ending::Silent)) => Some((*silence, *lost)),
             _ => None,
         })
@@ -241,6 +244,20 @@ mod tests {
         assert!(!report.faults[0].is_sure);
         assert!(survey.report(Some(Duration::from_secs(200))).faults.is_empty());
         assert!(survey.report(None).faults.is_empty());
+    }
+
+    #[test]
+    fn a_loss_by_chance_is_not_forgotten() {
+        let answered = Some(Ending::Answered(Duration::from_millis(20)));
+        let step = |at, ending| (Duration::from_secs(at), ending);
+        let mut survey =
+            Survey { steps: vec![step(30, answered), step(60, Some(Ending::Silent)), step(300, answered)] };
+        assert_eq!(survey.lost(), None);
+        let report = survey.report(Some(Duration::from_secs(300)));
+        assert!(report.faults.is_empty() && !report.details.contains_key("idle_lost_s"));
+        assert_eq!((report.samples.sent, report.samples.times.len()), (3, 2));
+        survey.steps.push(step(600, Some(Ending::Silent)));
+        assert_eq!(survey.lost(), Some((Duration::from_secs(600), Ending::Silent)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,4 +1,5 @@
-//! What this host is on the network: interfaces, routes, resolvers, whether it has IPv6, what it is allowed to do.
+//! What this host is on the network: interfaces, routes, resolvers, whether it has IPv6, what it is allowed
+//! to do. Linux only.
 
 use nix::net::if_::InterfaceFlags;
 use nix::sys::socket::SockaddrStorage;

@@ -90,11 +90,13 @@ impl Offset {
 ///
 /// Details: `offset_us`, `bound_us`, `limit_us`, `delay_us`, `jitter_us`, `usable`, `stamps` (`kernel` or `process`),
 /// `version`, `stratum`, `leap`, `reference`, `precision_us`, `root_delay_us`, `root_dispersion_us`,
-/// `root_distance_us`; `kiss`, `strays`, `repeated`, `clock_stepped`, where they were seen.
+/// `root_distance_us`; `kiss`, `strays`, `repeated`, `clock_stepped`, `impossible` (answers whose server was busy for
+/// longer than the whole round trip took), where they were seen.
 pub async fn check(ask: &Ask) -> (Report, Option<Offset>) {
     let mut tally = Tally::new(ask.server);
     // The tally stays when time runs out: what was answered by then counts.
     let _ = timeout(ask.deadline, run(ask, &mut tally)).await;
+    tally.ended(Moment::now());
     tally.report()
 }
 

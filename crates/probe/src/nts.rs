@@ -9,6 +9,7 @@ use crate::ntp::packet::{self, Stamp};
 use crate::ntp::random_stamp;
 use crate::ntp::socket::{BUFFER, Event, Moment, Socket, reach_of_send};
 use crate::outcome::{Reach, Report, reach_of};
+use crate::tcp;
 use fields::{Flaw, Keys};
 use records::{AEAD_AES_SIV_CMAC_256, Agreement};
 use rustls::pki_types::ServerName;
@@ -54,7 +55,8 @@ pub async fn check(name: &str, address: SocketAddr, deadline: Duration, roots: A
         (Ok(Err(reach @ Reach::Undecided(_))), _) => ("unknown", reach),
         (Ok(Err(reach)), Step::Connect) => ("not offered", reach),
         (Ok(Err(reach)), _) => ("fails", reach),
-        (Err(_), Step::Connect) => ("not offered", Reach::Silent),
+        (Err(_), Step::Connect) if deadline >= tcp::TWO_SYNS => ("not offered", Reach::Silent),
+        (Err(_), Step::Connect) => ("unknown", not_asked("no time")),
         (Err(_), Step::Keys) => ("fails", broken("probe-nts-stalled")),
         (Err(_), _) => ("fails", broken("probe-nts-no-answer")),
     };
@@ -95,15 +97,13 @@ async fn run(
     let server = ServerName::try_from(name.to_owned()).map_err(not_asked)?;
     let connector = TlsConnector::from(Arc::new(client(roots).map_err(not_asked)?));
     let start = Instant::now();
-    let tcp = TcpStream::connect(address)
-        .await
-        .map_err(|error| reach_of_send(&error).unwrap_or(not_asked(error)))?;
+    let tcp = tcp::connect(address, None, None, end.saturating_duration_since(start)).await?;
     progress.step = Step::Keys;
     let mut tls = connector.connect(server, tcp).await.map_err(|error| reach_of_tls(&error))?;
     if tls.get_ref().1.alpn_protocol() != Some(records::ALPN) {
         return Err(broken("probe-nts-alpn"));
     }
-    let agreement = exchange(&mut tls).await?;
+    let agreement = exchange(&mut tls, end).await?;
     let report = &mut progress.report;
     report.number("nts_keys_ms", start.elapsed().as_secs_f64() * 1e3);
     report.number("nts_cookies", agreement.cookies.len() as f64);
@@ -158,15 +158,18 @@ fn reach_of_tls(error: &Error) -> Reach {
     }
 }
 
-async fn exchange(tls: &mut TlsStream<TcpStream>) -> Result<Agreement, Reach> {
+async fn exchange(tls: &mut TlsStream<TcpStream>, end: Instant) -> Result<Agreement, Reach> {
     tls.write_all(&records::request()).await.map_err(|error| reach_of_tls(&error))?;
     tls.flush().await.map_err(|error| reach_of_tls(&error))?;
-    let mut octets = Vec::new();
+    let (mut reader, mut total) = (records::Reader::default(), 0);
     let mut part = [0; 4096];
-    while octets.len() < LIMIT {
+    while total < LIMIT {
+        if Instant::now() >= end {
+            return Err(broken("probe-nts-stalled"));
+        }
         let length = tls.read(&mut part).await.map_err(|error| reach_of_tls(&error))?;
-        octets.extend_from_slice(part.get(..length).unwrap_or_default());
-        match records::read(&octets) {
+        total += length;
+        match reader.take(part.get(..length).unwrap_or_default()) {
             Ok(Some(agreement)) => return Ok(agreement),
             Ok(None) if length == 0 => return Err(broken("probe-nts-closed")),
             Ok(None) => {}

@@ -158,7 +158,8 @@ pub fn reach_of(error: &std::io::Error) -> Reach {
         ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::UnexpectedEof => {
             Reach::Broken(Text::new("probe-cut-off"))
         }
-        _ => Reach::Broken(Text::new("probe-error").arg("detail", error)),
+        // No descriptors, no such address of ours, a full queue: nothing of it is the network's.
+        _ => Reach::Undecided(Text::new("probe-own-error").arg("detail", error)),
     }
 }
 

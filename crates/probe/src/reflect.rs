@@ -12,7 +12,7 @@
 //! | 6–7 | length of the whole datagram |
 //! | 8–23 | session: random, chosen by the client |
 //! | 24–31 | number: differs for every datagram of a session; the reply carries its request's |
-//! | 32–39 | end of the cookie, seconds since 1970 by the server's clock; 0 in a hello |
+//! | 32–39 | end of the cookie, seconds since 1970 by the server's clock at its start and steady since; 0 in a hello |
 //! | 40–55 | cookie; 0 in a hello and an answer |
 //! | 56–71 | the client's address as the server sees it (IPv4 mapped, RFC 4291 section 2.5.5.2); in an answer only |
 //! | 72–73 | its port |
@@ -26,9 +26,9 @@
 //! 1. The client sends a hello to each port. Who does not know the secret gets no reply at all.
 //! 2. The server replies with a cookie: HMAC(key of this run, address ‖ port ‖ session ‖ end), cut to 16 bytes. It keeps
 //!    nothing. A recorded hello sent again from a forged address brings that address one cookie, no longer than the
-//!    hello, within the limit per source.
-//! 3. The client shows the cookie in an ask: so it receives what is sent to its address (RFC 6056 and RFC 9000 section 8
-//!    call that return routability). The server checks cookie, end and number, remembers the number until the cookie
+//!    hello, within a limit for all hellos.
+//! 3. The client shows the cookie in an ask: so it receives what is sent to its address (RFC 9000 section 8
+//!    calls that address validation). The server checks cookie, end and number, remembers the number until the cookie
 //!    ends so that a recorded ask brings nothing, and answers with the address and port that it sees.
 //!
 //! A cookie's end is at most 32 s away and told by the server: the client's clock may be wrong, which is one of the

@@ -326,7 +326,7 @@ async fn ask(
             let options =
                 sip::Options { server, name: name.to_string(), transport, samples, deadline, local };
             match transport {
-                Transport::Tls => voice(options).await,
+                Transport::Tls => voice(task, options, around).await,
                 _ => sip::check(&options).await,
             }
         }
@@ -337,39 +337,54 @@ async fn ask(
 
 /// A handshake, and what the server accepts beside it.
 async fn secured(task: &Task, server: SocketAddr, name: &str, around: &Around) -> Report {
-    let expect = match task.encryption {
-        Encryption::TlsPrivate => Expect::Private,
-        Encryption::Tls => Expect::Public,
-        _ => Expect::Any,
-    };
-    let handshake = Handshake {
-        address: server,
-        name: name.to_string(),
-        expect,
-        pins: Vec::new(),
-        extra_roots: around.extra_roots.clone(),
-        system_roots: around.system_roots.clone(),
-        now: around.now,
-        samples: around.samples,
-        deadline: around.deadline,
-        local: around.local(server.ip()),
-    };
-    match expect {
+    let handshake = Handshake { expect: expected(task), ..handshake(server, name, around) };
+    match handshake.expect {
         // Inside the shop only the vendor's device answers: what else it would accept is its own matter.
         Expect::Private => tls::check(&handshake).await,
         _ => tls::assess(&handshake).await,
     }
 }
 
+fn expected(task: &Task) -> Expect {
+    match task.encryption {
+        Encryption::TlsPrivate => Expect::Private,
+        Encryption::Tls => Expect::Public,
+        _ => Expect::Any,
+    }
+}
+
+/// A handshake with what every probe of a run shares.
+pub(crate) fn handshake(address: SocketAddr, name: &str, around: &Around) -> Handshake {
+    Handshake {
+        address,
+        name: name.to_string(),
+        expect: Expect::Any,
+        pins: Vec::new(),
+        extra_roots: around.extra_roots.clone(),
+        system_roots: around.system_roots.clone(),
+        now: around.now,
+        samples: around.samples,
+        deadline: around.deadline,
+        local: around.local(address.ip()),
+    }
+}
+
 const SIP: u16 = 5060;
 const SIPS: u16 = 5061;
 
-/// Voice signalling inside TLS.
-async fn voice(mut options: sip::Options) -> Report {
+/// Voice signalling inside TLS; each has half of the time.
+async fn voice(task: &Task, mut options: sip::Options, around: &Around) -> Report {
     options.server.set_port(SIPS);
-    let half = options.deadline / 2;
-    match tls::secure(options.server, &options.name, options.local, half).await {
-        Ok((stream, here)) => sip::over(&sip::Options { deadline: half, ..options }, stream, here).await,
+    options.deadline /= 2;
+    let shared = handshake(options.server, &options.name, around);
+    let handshake = Handshake { expect: expected(task), deadline: options.deadline, ..shared };
+    match tls::secure(&handshake).await {
+        Ok((stream, here, secured)) => {
+            let mut report = sip::over(&options, stream, here).await;
+            report.faults.extend(secured.faults);
+            report.details.extend(secured.details);
+            report
+        }
         Err(reach) => Report::of(reach),
     }
 }

@@ -8,15 +8,16 @@ mod message;
 mod request;
 
 use crate::outcome::{Detail, Fault, Reach, Report, reach_of};
+use crate::tcp;
 use crate::udp::errors::{self, Heard};
-use message::{Frame, Message, Start, Via, frame, read};
+use message::{Frame, Message, Start, Unread, Via, read};
 use request::Sent;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tillgate_model::{FindingId, Text};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream, UdpSocket};
+use tokio::net::UdpSocket;
 use tokio::time::{Instant, timeout_at};
 
 /// Timer T1 of RFC 3261 (section 17.1.1.1): when a datagram is first sent again.
@@ -74,11 +75,10 @@ pub async fn check(options: &Options) -> Report {
         },
         Transport::Tcp => {
             let began = Instant::now();
-            let connected = timeout_at(end.min(began + BUDGET), connect(options)).await;
-            let stream = match connected {
-                Err(_) => return Report::of(Reach::Silent),
-                Ok(Err(error)) => return Report::of(reach_of(&error)),
-                Ok(Ok(stream)) => stream,
+            let limit = options.deadline.min(BUDGET);
+            let stream = match tcp::connect(options.server, options.local, None, limit).await {
+                Ok(stream) => stream,
+                Err(reach) => return Report::of(reach),
             };
             let connect = began.elapsed();
             let local = match stream.local_addr() {
@@ -107,21 +107,18 @@ fn own_error(error: &io::Error) -> Report {
     Report::of(Reach::Undecided(Text::new("probe-own-error").arg("detail", error)))
 }
 
-async fn connect(options: &Options) -> io::Result<TcpStream> {
-    let socket = if options.server.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    if let Some(local) = options.local {
-        socket.bind(SocketAddr::new(local, 0))?;
-    }
-    socket.connect(options.server).await
-}
-
 /// How one request ended.
 #[derive(Debug, Default)]
 struct Ended {
     answer: Option<Message>,
     // Since the request was last sent. An answer to an earlier copy would make it too short; nothing tells them apart.
     time: Option<Duration>,
-    repeated: u32,
+    // Copies that were sent and are lost, unless the last one is answered.
+    sent: u32,
+    // The last copy had no time to be answered: it says nothing.
+    is_cut: bool,
+    // What this host says against sending.
+    own: Option<Reach>,
     provisional: Option<u16>,
     from: Option<SocketAddr>,
     garbage: Option<String>,
@@ -141,7 +138,22 @@ impl Ended {
         }
         match &self.garbage {
             Some(line) => Reach::Broken(Text::new("probe-sip-garbage").arg("line", line)),
-            None => Reach::Silent,
+            None => match (&self.own, self.sent, self.is_cut) {
+                (Some(own), 0, _) => own.clone(),
+                // One copy, and no time to answer it.
+                (_, 0 | 1, true) => Reach::Undecided(Text::new("probe-udp-not-awaited")),
+                _ => Reach::Silent,
+            },
+        }
+    }
+
+    /// Notes how sending went. What this host lacks now, it may have next time.
+    fn left(&mut self, sent: io::Result<()>) {
+        self.own = None;
+        match sent.map_err(|error| reach_of(&error)) {
+            Ok(()) => self.sent += 1,
+            Err(reach @ Reach::Undecided(_)) => self.own = Some(reach),
+            Err(reach) => self.reach = Some(reach),
         }
     }
 
@@ -191,29 +203,37 @@ async fn request_udp(socket: &UdpSocket, sent: &Sent, server: SocketAddr, end: I
     let mut buffer = vec![0_u8; 65_535];
     let mut wait = T1;
     let mut last = Instant::now();
-    if let Err(error) = errors::send(socket, &bytes, server, &mut complaints).await {
-        ended.reach = Some(reach_of(&error));
+    ended.left(errors::send(socket, &bytes, server, &mut complaints).await);
+    if ended.reach.is_some() {
         return Ok(ended);
     }
     let mut again = last + wait;
     loop {
         match timeout_at(again.min(end), errors::hear(socket, &mut buffer, &mut complaints)).await {
-            Err(_) if Instant::now() >= end => return Ok(ended),
+            Err(_) if Instant::now() >= end => {
+                ended.is_cut = last.elapsed() < T1;
+                return Ok(ended);
+            }
             Err(_) => {
                 // Timer E doubles; after a provisional response the far end is known to be there, and is not pressed.
                 wait = (wait * 2).min(T1 * 8);
                 last = Instant::now();
                 again = last + wait;
                 if ended.provisional.is_none() {
-                    ended.repeated += 1;
-                    // What this host says against it now, it may not say next time.
-                    let _ = errors::send(socket, &bytes, server, &mut complaints).await;
+                    let sent = errors::send(socket, &bytes, server, &mut complaints).await;
+                    match sent.map_err(|error| (reach_of(&error), error)) {
+                        // A filter or a missing route that comes up later does not undo what left before.
+                        Err((reach, _)) if !matches!(reach, Reach::Undecided(_)) => ended.own = Some(reach),
+                        sent => ended.left(sent.map_err(|(_, error)| error)),
+                    }
                 }
             }
             Ok(heard) => match heard? {
                 Heard::Complaints => {
                     let about = complaints.drain(..).filter(|c| c.to.is_none_or(|to| to == server));
-                    if let Some(reach) = about.filter_map(|c| c.reach()).next() {
+                    let mut told = about.filter_map(|c| c.reach());
+                    // What this host lacks is told by the sending itself.
+                    if let Some(reach) = told.find(|reach| !matches!(reach, Reach::Undecided(_))) {
                         ended.reach = Some(reach);
                         return Ok(ended);
                     }
@@ -234,6 +254,7 @@ async fn request_udp(socket: &UdpSocket, sent: &Sent, server: SocketAddr, end: I
                     }
                     // An endless stream of datagrams must not keep us beyond the time.
                     if Instant::now() >= end {
+                        ended.is_cut = last.elapsed() < T1;
                         return Ok(ended);
                     }
                 }
@@ -250,14 +271,16 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     first: Instant,
 ) -> Report {
     let mut report = Report::of(Reach::Silent);
-    let mut unread = Vec::new();
+    let mut unread = Unread::default();
     for round in 0..options.samples.max(1) {
         let Some(sent) = Sent::new(options, local) else {
             return own_error(&io::Error::other("no random numbers"));
         };
         // The first one decides, so its time includes what the connection took.
         let until = if round == 0 { first } else { Instant::now() + BUDGET };
-        let ended = request_over(&mut stream, &mut unread, &sent, end.min(until)).await;
+        let mut ended = request_over(&mut stream, &mut unread, &sent, end.min(until)).await;
+        // Less than its own time: the first one says something about the way all the same.
+        ended.is_cut = round > 0 && end < until && ended.reach() == Reach::Silent;
         if !settle(&mut report, options, &sent, local, &ended, round == 0) || Instant::now() >= end {
             break;
         }
@@ -267,11 +290,11 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
 
 async fn request_over<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
-    unread: &mut Vec<u8>,
+    unread: &mut Unread,
     sent: &Sent,
     end: Instant,
 ) -> Ended {
-    let mut ended = Ended::default();
+    let mut ended = Ended { sent: 1, ..Ended::default() };
     let since = Instant::now();
     let bytes = sent.bytes();
     let written = timeout_at(end, async {
@@ -286,19 +309,18 @@ async fn request_over<S: AsyncRead + AsyncWrite + Unpin>(
         }
         Ok(Ok(())) => {}
     }
-    let mut total = unread.len();
+    let mut total = unread.bytes().len();
     let mut buffer = [0_u8; 4096];
     loop {
         loop {
-            match frame(unread) {
-                Frame::Whole(message, used) => {
-                    unread.drain(..used);
+            match unread.next() {
+                Frame::Whole(message) => {
                     if sent.is_answered_by(&message) && ended.take(message, since) {
                         return ended;
                     }
                 }
                 Frame::Garbage => {
-                    ended.garbage = Some(first_line(unread));
+                    ended.garbage = Some(first_line(unread.bytes()));
                     return ended;
                 }
                 Frame::Part => break,
@@ -316,7 +338,10 @@ async fn request_over<S: AsyncRead + AsyncWrite + Unpin>(
             }
             Ok(Ok(length)) => {
                 total += length;
-                unread.extend_from_slice(buffer.get(..length).unwrap_or_default());
+                unread.extend(buffer.get(..length).unwrap_or_default());
+                if Instant::now() >= end {
+                    return ended;
+                }
             }
             Ok(Err(error)) => {
                 ended.reach = Some(reach_of(&error));
@@ -335,8 +360,11 @@ fn settle(
     ended: &Ended,
     is_first: bool,
 ) -> bool {
-    (0..ended.repeated).for_each(|_| report.samples.add(None));
-    report.samples.add(ended.time);
+    (1..ended.sent).for_each(|_| report.samples.add(None));
+    // One that did not leave, or had no time to be answered, is not lost.
+    if ended.sent > 0 && (ended.time.is_some() || !ended.is_cut) {
+        report.samples.add(ended.time);
+    }
     let Some(message) = &ended.answer else {
         // A later one that is lost is loss; only the first decides.
         if is_first {

@@ -1,12 +1,13 @@
 //! Opens TCP connections from a given address, and tells errors of the network from our own.
 
-use crate::icmp;
 use crate::outcome::{Reach, reach_of};
+use crate::tcp;
+use nix::errno::Errno;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use tillgate_model::Text;
-use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::{Instant, timeout_at};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 /// Opens a TCP connection, from an address of ours where one is named.
 pub(crate) async fn connect(
@@ -14,27 +15,12 @@ pub(crate) async fn connect(
     local: Option<IpAddr>,
     until: Instant,
 ) -> Result<TcpStream, Reach> {
-    let socket =
-        if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(|e| own(&e))?;
-    if local.is_some() {
-        socket.bind(source(address, local)?).map_err(|e| own(&e))?;
-    }
-    // Linux queues the ICMP error that ends an attempt, and the attempt consumes the socket: read it by a second
-    // descriptor.
-    #[cfg(target_os = "linux")]
-    let twin = std::os::fd::AsFd::as_fd(&socket).try_clone_to_owned().ok();
-    #[cfg(not(target_os = "linux"))]
-    let twin: Option<()> = None;
-    let said = || twin.as_ref().and_then(icmp::reported);
-    match timeout_at(until, socket.connect(address)).await {
-        Err(_) => Err(said().unwrap_or(Reach::Silent)),
-        Ok(Err(error)) => Err(said().unwrap_or_else(|| reach(&error))),
-        Ok(Ok(stream)) => {
-            // Requests are one write each: waiting to fill a segment would only spoil the times.
-            let _ = stream.set_nodelay(true);
-            Ok(stream)
-        }
-    }
+    // Refused here, where the reason can be told: the kernel only says that the argument is not valid.
+    source(address, local)?;
+    let stream = tcp::connect(address, local, None, until.saturating_duration_since(Instant::now())).await?;
+    // Requests are one write each: waiting to fill a segment would only spoil the times.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
 }
 
 /// The address to bind to before talking to `address`.
@@ -53,8 +39,11 @@ pub(crate) fn source(address: SocketAddr, local: Option<IpAddr>) -> Result<Socke
 
 /// How far an attempt got by the error that ended it; an error of ours decides nothing.
 pub(crate) fn reach(error: &io::Error) -> Reach {
-    // EMFILE, ENFILE and ENOBUFS have no kind of their own.
-    let is_exhausted = matches!(error.raw_os_error(), Some(23 | 24 | 105)) && cfg!(target_os = "linux");
+    // These have no kind of their own.
+    let is_exhausted = matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS)
+    );
     match error.kind() {
         io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse | io::ErrorKind::OutOfMemory => own(error),
         _ if is_exhausted => own(error),
@@ -81,7 +70,7 @@ mod tests {
         assert_eq!(connect(free, foreign, until).await.unwrap_err().name(), "undecided");
         let family = Some("::1".parse().unwrap());
         assert_eq!(connect(free, family, until).await.unwrap_err().name(), "undecided");
-        assert_eq!(reach(&io::Error::from_raw_os_error(24)).name(), "undecided");
-        assert_eq!(reach(&io::Error::from_raw_os_error(104)).name(), "broken");
+        assert_eq!(reach(&io::Error::from(Errno::EMFILE)).name(), "undecided");
+        assert_eq!(reach(&io::Error::from(Errno::ECONNRESET)).name(), "broken");
     }
 }

@@ -223,10 +223,10 @@ async fn silence(name: &str, address: SocketAddr, silences: &[Duration], around:
     let request = format!("HEAD / HTTP/1.1\r\nHost: {name}\r\nConnection: keep-alive\r\n\r\n");
     let needed = silences.iter().copied().max();
     let open = || {
-        let (name, local, deadline) = (name.to_string(), around.local(address.ip()), around.deadline);
+        let handshake = run::handshake(address, name, around);
         async move {
-            let secured = tls::secure(address, &name, local, deadline).await;
-            secured.map(|(stream, _)| stream).map_err(|_| std::io::Error::other("not secured"))
+            let secured = tls::secure(&handshake).await;
+            secured.map(|(stream, ..)| stream).map_err(|_| std::io::Error::other("not secured"))
         }
     };
     let survey = idle::survey(open, silences, request.as_bytes(), around.deadline).await;

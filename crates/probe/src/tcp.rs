@@ -1,6 +1,9 @@
 //! TCP: whether a connection comes about, who refuses it, and how long it takes. Never sends a byte of its own.
+//! Linux only: who refused is read from its error queue.
 
 use crate::outcome::{Detail, Reach, Report, Samples};
+use nix::errno::Errno;
+use nix::libc::{SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io::{self, ErrorKind, IoSliceMut};
@@ -174,7 +177,7 @@ fn opened(address: SocketAddr, local: Option<IpAddr>, device: Option<&str>) -> R
     let socket = made().map_err(|error| own_error(&error))?;
     match socket.connect(&address.into()) {
         Ok(()) => {}
-        Err(error) if error.raw_os_error() == Some(nix::errno::Errno::EINPROGRESS as i32) => {}
+        Err(error) if error.raw_os_error() == Some(Errno::EINPROGRESS as i32) => {}
         Err(error) => return Err(reach_of_connect(&error)),
     }
     TcpStream::from_std(socket.into()).map_err(|error| own_error(&error))
@@ -207,13 +210,13 @@ fn queued(stream: &TcpStream) -> Option<(u8, u8, Option<IpAddr>)> {
     let mut parts = [IoSliceMut::new(&mut bytes)];
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
     let message = recvmsg::<SockaddrStorage>(stream.as_raw_fd(), &mut parts, Some(&mut space), flags).ok()?;
-    // Origins 2 and 3 are ICMP and ICMPv6 (linux/errqueue.h); others are not from the network.
+    // Other origins are not from the network.
     message.cmsgs().ok()?.find_map(|control| match control {
-        ControlMessageOwned::Ipv4RecvErr(error, by) if error.ee_origin == 2 => {
+        ControlMessageOwned::Ipv4RecvErr(error, by) if error.ee_origin == SO_EE_ORIGIN_ICMP => {
             let by = by.map(|by| IpAddr::V4(Ipv4Addr::from(by.sin_addr.s_addr.to_ne_bytes())));
             Some((error.ee_type, error.ee_code, by.filter(|ip| !ip.is_unspecified())))
         }
-        ControlMessageOwned::Ipv6RecvErr(error, by) if error.ee_origin == 3 => {
+        ControlMessageOwned::Ipv6RecvErr(error, by) if error.ee_origin == SO_EE_ORIGIN_ICMP6 => {
             let by = by.map(|by| IpAddr::V6(Ipv6Addr::from(by.sin6_addr.s6_addr)));
             Some((error.ee_type, error.ee_code, by.filter(|ip| !ip.is_unspecified())))
         }

@@ -9,7 +9,7 @@ mod tap;
 #[cfg(test)]
 mod tests;
 
-use crate::outcome::{Detail, Fault, Reach, Report, reach_of};
+use crate::outcome::{Detail, Fault, Reach, Report};
 use crate::{certificate, hello, tcp};
 use failure::Heard;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -19,7 +19,9 @@ use rustls::crypto::{
 };
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
-use rustls::{AlertDescription, ClientConfig, DigitallySignedStruct, ProtocolVersion, SignatureScheme};
+use rustls::{
+    AlertDescription, ClientConfig, ClientConnection, DigitallySignedStruct, ProtocolVersion, SignatureScheme,
+};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -52,7 +54,8 @@ pub struct Handshake {
     pub name: String,
     /// Whose certificate is expected.
     pub expect: Expect,
-    /// SHA-256 of SubjectPublicKeyInfo; where given, one certificate of the chain must have one of these keys.
+    /// SHA-256 of SubjectPublicKeyInfo; where given, the server's certificate must have one of these keys, or be signed
+    /// under one of the certificates it shows that has.
     pub pins: Vec<[u8; 32]>,
     /// Authorities expected besides the public ones.
     pub extra_roots: Vec<CertificateDer<'static>>,
@@ -80,27 +83,26 @@ pub fn system_roots() -> Vec<CertificateDer<'static>> {
 /// `signature`, `not_before`, `not_after` (dates in UTC), `days_left`, `pin_sha256`, `trust` (`public`, `extra`,
 /// `system`, `pin` or `none`), `client_certificate_wanted`; where the handshake fails, `alert` or `received_bytes`.
 pub async fn check(probe: &Handshake) -> Report {
-    let end = Instant::now() + probe.deadline;
-    let asked = if probe.name.is_empty() {
-        Ok(ServerName::from(probe.address.ip()))
-    } else {
-        ServerName::try_from(probe.name.trim_end_matches('.').to_owned())
+    handshakes(probe, probe.deadline).await.0
+}
+
+/// Time that an attempt needs, two lost SYNs included; a later one that had less and got no answer is no lost one.
+const ATTEMPT: Duration = Duration::from_secs(4);
+
+/// The handshakes within `limit`; and if the first one was refused, as by a server that shares no suite with us, after
+/// what time.
+async fn handshakes(probe: &Handshake, limit: Duration) -> (Report, Option<Duration>) {
+    let end = Instant::now() + limit;
+    let (asked, mut config, recorder) = match prepared(probe) {
+        Ok(prepared) => prepared,
+        Err(reach) => return (Report::of(reach), None),
     };
-    let Ok(asked) = asked else {
-        return Report::of(Reach::Undecided(Text::new("probe-tls-bad-name").arg("name", &probe.name)));
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let recorder = Arc::new(Recorder::new(provider.signature_verification_algorithms));
-    let mut config = match client(provider, Arc::clone(&recorder)) {
-        Ok(config) => config,
-        Err(error) => {
-            return Report::of(Reach::Undecided(Text::new("probe-tls-own-error").arg("detail", error)));
-        }
-    };
+    let mut refused = None;
     let mut report = Report::of(Reach::Silent);
     let mut is_first = true;
     for _ in 0..probe.samples.max(1) {
-        if !is_first && Instant::now() >= end {
+        let begin = Instant::now();
+        if !is_first && begin >= end {
             break;
         }
         let mut ended = shake(probe, asked.clone(), &config, end).await;
@@ -113,6 +115,8 @@ pub async fn check(probe: &Handshake) -> Report {
             Arc::make_mut(&mut config).alpn_protocols.clear();
             ended = shake(probe, asked.clone(), &config, end).await;
         }
+        // Out of time, and without the time that an attempt needs: the network has lost nothing.
+        let is_cut = !is_first && end.saturating_duration_since(begin) < ATTEMPT && Instant::now() >= end;
         match ended {
             Ended::Made(made) => {
                 report.samples.add(Some(made.connect + made.handshake));
@@ -122,15 +126,22 @@ pub async fn check(probe: &Handshake) -> Report {
                 }
             }
             Ended::NotConnected(reach) => {
-                report.samples.add(None);
+                // An error of ours, or too short a silence, is no lost attempt.
+                if !is_cut && !matches!(reach, Reach::Undecided(_)) {
+                    report.samples.add(None);
+                }
                 if is_first {
                     report.reach = reach;
                 }
             }
             Ended::Failed(mut failure) => {
-                report.samples.add(None);
+                if !is_cut || failure.error.is_some() {
+                    report.samples.add(None);
+                }
                 if is_first {
                     failure.is_certificate_wanted = recorder.is_certificate_wanted.get().is_some();
+                    let is_refusal = failure.is_refusal() && recorder.chain.get().is_none();
+                    refused = is_refusal.then(|| begin.elapsed());
                     report.reach = Reach::Broken(failure.text(&probe.name));
                     failure.tell(&probe.name, &mut report);
                 }
@@ -141,21 +152,32 @@ pub async fn check(probe: &Handshake) -> Report {
         }
         is_first = false;
     }
-    if let Some(chain) = recorder.chain.get() {
-        judge::judge(probe, chain, recorder.is_proof_bad.get().is_some(), &mut report);
-    }
-    if recorder.is_certificate_wanted.get().is_some() {
-        report.details.insert("client_certificate_wanted", Detail::Flag(true));
-    }
-    report
+    recorder.tell(probe, &mut report);
+    (report, refused)
+}
+
+/// What a handshake needs: the name to ask for, our settings, and who keeps what the server shows.
+fn prepared(probe: &Handshake) -> Result<(ServerName<'static>, Arc<ClientConfig>, Arc<Recorder>), Reach> {
+    let asked = match probe.name.is_empty() {
+        true => ServerName::from(probe.address.ip()),
+        false => ServerName::try_from(probe.name.trim_end_matches('.').to_owned())
+            .map_err(|_| Reach::Undecided(Text::new("probe-tls-bad-name").arg("name", &probe.name)))?,
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let recorder = Arc::new(Recorder::new(provider.signature_verification_algorithms));
+    let config = client(provider, Arc::clone(&recorder))
+        .map_err(|error| Reach::Undecided(Text::new("probe-tls-own-error").arg("detail", error)))?;
+    Ok((asked, config, recorder))
 }
 
 /// The handshake, and then which older versions and weak suites the server takes as well (see [`hello::check`]).
 ///
-/// One deadline for both. Where only the older versions work, that is one `TlsFailed`, not two.
+/// One deadline for both, half of it at most for the handshakes, so that after a stall there is time to see what else
+/// the server takes. Where only the older versions work, that is one `TlsFailed`, not two. A server that speaks TLS 1.2,
+/// and no suite that the library here has, passes, with its certificate unchecked (`certificate_checked`: no).
 pub async fn assess(probe: &Handshake) -> Report {
     let end = Instant::now() + probe.deadline;
-    let mut report = check(probe).await;
+    let (mut report, refused) = handshakes(probe, probe.deadline / 2).await;
     if !matches!(report.reach, Reach::Passes | Reach::Broken(_)) {
         return report;
     }
@@ -165,7 +187,16 @@ pub async fn assess(probe: &Handshake) -> Report {
         deadline: end.saturating_duration_since(Instant::now()),
         local: probe.local,
     };
-    let old = hello::check(&legacy).await;
+    let (old, declining) = hello::survey(&legacy).await;
+    if let (Some(suite), Some(time)) = (declining, refused) {
+        // The fault is the library's here: devices speak these suites still.
+        report = Report::of(Reach::Passes);
+        report.samples.add(Some(time));
+        let name = if probe.name.is_empty() { probe.address.ip().to_string() } else { probe.name.clone() };
+        let text = Text::new("probe-tls-declining-suites").arg("name", name);
+        report.fault(FindingId::TlsWeak, text.arg("suite", hello::suite_name(suite)));
+        report.details.insert("certificate_checked", Detail::Flag(false));
+    }
     let is_old_only = |fault: &Fault| fault.text.id == hello::ONLY_OLD;
     if old.faults.iter().any(is_old_only) {
         report.faults.retain(|fault| fault.id != FindingId::TlsFailed);
@@ -194,6 +225,20 @@ struct Made {
 }
 
 impl Made {
+    fn of(connection: &ClientConnection, connect: Duration, handshake: Duration) -> Self {
+        let debug = |value: Option<String>| value.unwrap_or_else(|| "?".to_owned());
+        Made {
+            connect,
+            handshake,
+            version: connection.protocol_version(),
+            cipher: debug(connection.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite()))),
+            group: debug(
+                connection.negotiated_key_exchange_group().map(|group| format!("{:?}", group.name())),
+            ),
+            alpn: connection.alpn_protocol().map(|alpn| String::from_utf8_lossy(alpn).into_owned()),
+        }
+    }
+
     fn tell(&self, report: &mut Report) {
         report.number("connect_us", self.connect.as_secs_f64() * 1e6);
         report.number("handshake_us", self.handshake.as_secs_f64() * 1e6);
@@ -211,31 +256,33 @@ impl Made {
     }
 }
 
-/// A secured connection, for what is spoken inside; who answers is judged by [`check`], not here. With it this end's
-/// address.
+/// A secured connection, for what is spoken inside, this end's address, and the judgement of the certificates: faults
+/// and details as those of [`check`], reach `Passes`. One connection, whatever `samples` says; no ALPN.
 ///
 /// # Errors
 /// How far it got.
-pub async fn secure(
-    address: SocketAddr,
-    name: &str,
-    local: Option<IpAddr>,
-    deadline: Duration,
-) -> Result<(TlsStream<TcpStream>, SocketAddr), Reach> {
-    let end = Instant::now() + deadline;
-    let asked = ServerName::try_from(name.trim_end_matches('.').to_owned())
-        .unwrap_or_else(|_| ServerName::from(address.ip()));
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let recorder = Arc::new(Recorder::new(provider.signature_verification_algorithms));
-    let own = |detail: String| Reach::Undecided(Text::new("probe-own-error").arg("detail", detail));
-    let mut config = client(provider, recorder).map_err(|error| own(error.to_string()))?;
+pub async fn secure(probe: &Handshake) -> Result<(TlsStream<TcpStream>, SocketAddr, Report), Reach> {
+    let begin = Instant::now();
+    let end = begin + probe.deadline;
+    let (asked, mut config, recorder) = prepared(probe)?;
     Arc::make_mut(&mut config).alpn_protocols.clear();
-    let stream = tcp::connect(address, local, None, deadline).await?;
-    let here = stream.local_addr().map_err(|error| own(error.to_string()))?;
+    let stream = tcp::connect(probe.address, probe.local, None, probe.deadline).await?;
+    let _ = stream.set_nodelay(true);
+    let here = stream
+        .local_addr()
+        .map_err(|error| Reach::Undecided(Text::new("probe-tls-own-error").arg("detail", error)))?;
+    let connected = Instant::now();
     match timeout_at(end, TlsConnector::from(config).connect(asked, stream)).await {
         Err(_) => Err(Reach::Silent),
-        Ok(Err(error)) => Err(reach_of(&error)),
-        Ok(Ok(stream)) => Ok((stream, here)),
+        Ok(Err(error)) => Err(Reach::Broken(Text::new("probe-error").arg("detail", error))),
+        Ok(Ok(stream)) => {
+            let mut report = Report::of(Reach::Passes);
+            let made = Made::of(stream.get_ref().1, connected - begin, connected.elapsed());
+            report.samples.add(Some(made.connect + made.handshake));
+            made.tell(&mut report);
+            recorder.tell(probe, &mut report);
+            Ok((stream, here, report))
+        }
     }
 }
 
@@ -263,22 +310,7 @@ async fn shake(
         Ok(Err(error)) => {
             Ended::Failed(failure::Failure { error: Some(error), heard, is_certificate_wanted: false })
         }
-        Ok(Ok(stream)) => {
-            let (_, connection) = stream.get_ref();
-            let debug = |value: Option<String>| value.unwrap_or_else(|| "?".to_owned());
-            Ended::Made(Made {
-                connect: connected - begin,
-                handshake: heard.waited,
-                version: connection.protocol_version(),
-                cipher: debug(
-                    connection.negotiated_cipher_suite().map(|suite| format!("{:?}", suite.suite())),
-                ),
-                group: debug(
-                    connection.negotiated_key_exchange_group().map(|group| format!("{:?}", group.name())),
-                ),
-                alpn: connection.alpn_protocol().map(|alpn| String::from_utf8_lossy(alpn).into_owned()),
-            })
-        }
+        Ok(Ok(stream)) => Ended::Made(Made::of(stream.get_ref().1, connected - begin, heard.waited)),
     }
 }
 
@@ -301,29 +333,33 @@ fn client(
 struct Recorder {
     algorithms: WebPkiSupportedAlgorithms,
     chain: OnceLock<Vec<CertificateDer<'static>>>,
-    /// Set when the server's signature over the handshake is wrong: it does not hold the certificate's key.
-    is_proof_bad: OnceLock<()>,
+    /// What is wrong with the server's signature over the handshake, its proof that it holds the certificate's key.
+    proof: OnceLock<rustls::Error>,
     /// Set when the server asks for a certificate of ours; it may go on without one.
     is_certificate_wanted: OnceLock<()>,
 }
 
 impl Recorder {
     fn new(algorithms: WebPkiSupportedAlgorithms) -> Self {
-        let (is_proof_bad, is_certificate_wanted) = (OnceLock::new(), OnceLock::new());
-        Recorder { algorithms, chain: OnceLock::new(), is_proof_bad, is_certificate_wanted }
+        let (proof, is_certificate_wanted) = (OnceLock::new(), OnceLock::new());
+        Recorder { algorithms, chain: OnceLock::new(), proof, is_certificate_wanted }
     }
 
-    /// A key too old for this library is judged by its size; only a signature known to be wrong counts here.
+    /// Which keys the library cannot check is judged afterwards.
     fn note(&self, result: Result<HandshakeSignatureValid, rustls::Error>) -> HandshakeSignatureValid {
-        use rustls::{CertificateError, Error};
-        match result {
-            Ok(valid) => valid,
-            Err(error) => {
-                if matches!(error, Error::InvalidCertificate(CertificateError::BadSignature)) {
-                    self.is_proof_bad.get_or_init(|| ());
-                }
-                HandshakeSignatureValid::assertion()
-            }
+        result.unwrap_or_else(|error| {
+            self.proof.get_or_init(|| error);
+            HandshakeSignatureValid::assertion()
+        })
+    }
+
+    /// Adds what is to be said of what the server showed.
+    fn tell(&self, probe: &Handshake, report: &mut Report) {
+        if let Some(chain) = self.chain.get() {
+            judge::judge(probe, chain, self.proof.get(), report);
+        }
+        if self.is_certificate_wanted.get().is_some() {
+            report.details.insert("client_certificate_wanted", Detail::Flag(true));
         }
     }
 }

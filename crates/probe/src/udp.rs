@@ -8,6 +8,7 @@
 //! the rest is asked at once as well. A port that there was no time to ask stays undecided.
 
 pub mod errors;
+mod reply;
 
 use crate::outcome::{Detail, Reach, Report, Samples};
 use errors::{Complaint, Heard};
@@ -74,20 +75,54 @@ pub async fn check(range: &Range) -> Ranged {
     let end = Instant::now() + range.deadline;
     let mut asking = Asking::new(&range.ports);
     if let Err(error) = asking.run(range, end).await {
-        // Without a socket nothing was asked: no port gets a verdict.
+        // Without a socket nothing was asked or heard: no port gets a verdict from silence.
         asking.trouble = Some(error.to_string());
     }
-    asking.into_ranged(range.server)
+    asking.into_ranged(range.server, Instant::now())
 }
 
 /// What is known of one port.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Asked {
     at: Option<Instant>,
-    // Datagrams sent; any may get lost.
     tries: u32,
+    // Datagrams that left this host; any may get lost.
+    sent: u32,
+    // When the first of them did.
+    since: Option<Instant>,
+    // Why the last one did not.
+    trouble: Option<Text>,
     reach: Option<Reach>,
     time: Option<Duration>,
+}
+
+impl Asked {
+    /// Notes how sending went. A filter of this host, or a missing route, is a verdict; what this host lacks is none, and
+    /// passes by.
+    fn left(&mut self, sent: io::Result<()>) {
+        self.trouble = None;
+        match sent.map_err(|error| crate::outcome::reach_of(&error)) {
+            Ok(()) => {
+                self.sent += 1;
+                self.since = self.since.or(self.at);
+            }
+            Err(Reach::Undecided(why)) => self.trouble = Some(why),
+            Err(reach) => self.reach = Some(reach),
+        }
+    }
+
+    /// How far it got, by what is known at a time. Silence counts only of somebody who was asked and had time to answer.
+    fn settled(&self, trouble: Option<&str>, now: Instant) -> Reach {
+        let own = |error: &str| Reach::Undecided(Text::new("probe-own-error").arg("detail", error));
+        match (&self.reach, trouble, self.since, &self.trouble) {
+            (Some(reach), ..) => reach.clone(),
+            (None, Some(error), ..) => own(error),
+            (None, None, Some(since), _) if now.saturating_duration_since(since) >= WAIT => Reach::Silent,
+            (None, None, None, Some(trouble)) => Reach::Undecided(trouble.clone()),
+            (None, None, Some(_), _) => Reach::Undecided(Text::new("probe-udp-not-awaited")),
+            (None, None, None, None) => Reach::Undecided(Text::new("probe-udp-not-asked")),
+        }
+    }
 }
 
 struct Asking {
@@ -104,7 +139,7 @@ impl Asking {
         let mut known = BTreeMap::new();
         for port in ports {
             let reach = is_printer(*port).then(|| Reach::Undecided(Text::new("probe-udp-printer")));
-            known.insert(*port, Asked { at: None, tries: 0, reach, time: None });
+            known.insert(*port, Asked { reach, ..Asked::default() });
         }
         let queue = known.iter().filter(|(_, asked)| asked.reach.is_none()).map(|(port, _)| *port).collect();
         Asking { ports: known, queue, is_paced: false, elsewhere: None, trouble: None }
@@ -157,7 +192,7 @@ impl Asking {
                 break;
             }
             let until = if self.queue.is_empty() { self.last_asked() + WAIT } else { next };
-            self.listen(&socket, range.server, until.min(end)).await?;
+            self.listen(&socket, range, until.min(end)).await?;
         }
         Ok(())
     }
@@ -198,12 +233,10 @@ impl Asking {
         let mut complaints = Vec::new();
         let sent =
             errors::send(socket, &range.payload, SocketAddr::new(range.server, port), &mut complaints).await;
-        let entry = self.ports.entry(port).or_insert(Asked { at: None, tries: 0, reach: None, time: None });
+        let entry = self.ports.entry(port).or_default();
         entry.at = Some(Instant::now());
         entry.tries += 1;
-        if let Err(error) = sent {
-            entry.reach = Some(crate::outcome::reach_of(&error));
-        }
+        entry.left(sent);
         self.note(range.server, &complaints);
     }
 
@@ -211,7 +244,7 @@ impl Asking {
     async fn listen(
         &mut self,
         socket: &tokio::net::UdpSocket,
-        server: IpAddr,
+        range: &Range,
         until: Instant,
     ) -> io::Result<()> {
         let mut buffer = [0_u8; 2048];
@@ -219,8 +252,10 @@ impl Asking {
         let was_paced = self.is_paced;
         while let Ok(heard) = timeout_at(until, errors::hear(socket, &mut buffer, &mut complaints)).await {
             match heard? {
-                Heard::Complaints => self.note(server, &std::mem::take(&mut complaints)),
-                Heard::Datagram(_, from) => self.answered(server, from),
+                Heard::Complaints => self.note(range.server, &std::mem::take(&mut complaints)),
+                Heard::Datagram(length, from) => {
+                    self.answered(range, from, buffer.get(..length).unwrap_or_default());
+                }
             }
             let is_done = self.queue.is_empty() && self.silent().next().is_none();
             // An endless stream of answers must not hold us up either.
@@ -231,11 +266,15 @@ impl Asking {
         Ok(())
     }
 
-    fn answered(&mut self, server: IpAddr, from: SocketAddr) {
-        match self.ports.get_mut(&from.port()).filter(|_| from.ip().to_canonical() == server.to_canonical()) {
+    fn answered(&mut self, range: &Range, from: SocketAddr, datagram: &[u8]) {
+        let is_server = from.ip().to_canonical() == range.server.to_canonical();
+        match self.ports.get_mut(&from.port()).filter(|_| is_server) {
+            // Whoever was not asked cannot have answered, and who answers another question was not reached by ours.
             Some(asked) => {
-                asked.time = asked.time.or(asked.at.map(|at| at.elapsed()));
-                asked.reach = Some(Reach::Passes);
+                if asked.sent > 0 && reply::is_of(from.port(), &range.payload, datagram) {
+                    asked.time = asked.time.or(asked.at.map(|at| at.elapsed()));
+                    asked.reach = Some(Reach::Passes);
+                }
             }
             None => self.elsewhere = Some(from),
         }
@@ -243,7 +282,10 @@ impl Asking {
 
     fn note(&mut self, server: IpAddr, complaints: &[Complaint]) {
         for complaint in complaints {
-            let Some(reach) = complaint.reach() else { continue };
+            // What this host lacks is told by the sending itself.
+            let Some(reach) = complaint.reach().filter(|reach| !matches!(reach, Reach::Undecided(_))) else {
+                continue;
+            };
             let Some(to) = complaint.to.filter(|to| to.ip() == server) else { continue };
             self.is_paced |= complaint.icmp.is_some();
             if let Some(asked) = self.ports.get_mut(&to.port())
@@ -254,20 +296,14 @@ impl Asking {
         }
     }
 
-    fn into_ranged(self, server: IpAddr) -> Ranged {
+    fn into_ranged(self, server: IpAddr, now: Instant) -> Ranged {
         let mut samples = Samples::default();
         let mut ports = Vec::new();
         for (port, asked) in &self.ports {
-            let reach = match (&asked.reach, asked.at, &self.trouble) {
-                (Some(reach), ..) => reach.clone(),
-                (None, Some(_), _) => Reach::Silent,
-                (None, None, Some(error)) => {
-                    Reach::Undecided(Text::new("probe-own-error").arg("detail", error))
-                }
-                (None, None, None) => Reach::Undecided(Text::new("probe-udp-not-asked")),
-            };
-            (1..asked.tries).for_each(|_| samples.add(None));
-            if asked.tries > 0 {
+            let reach = asked.settled(self.trouble.as_deref(), now);
+            (1..asked.sent).for_each(|_| samples.add(None));
+            // One that had no time to be answered is not lost.
+            if asked.sent > 0 && !matches!(reach, Reach::Undecided(_)) {
                 samples.add(asked.time);
             }
             ports.push((*port, reach));
@@ -292,6 +328,9 @@ fn sum(server: IpAddr, ports: &[(u16, Reach)]) -> Report {
     let unasked = count(|reach| matches!(reach, Reach::Undecided(_)));
     let reach = if passes == ports.len() && passes > 0 {
         Reach::Passes
+    } else if let Some((_, why)) = ports.first().filter(|_| unasked == ports.len()) {
+        // Nothing is known of any: why not is all there is to say.
+        why.clone()
     } else {
         is(|reach| matches!(reach, Reach::Prohibited(_)))
             .or_else(|| is(|reach| matches!(reach, Reach::Unreachable(_))))

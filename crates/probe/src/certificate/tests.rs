@@ -72,6 +72,13 @@ fn names_and_dates_are_faults() {
     assert_eq!((ids(&faults), faults[0].id), (vec!["probe-tls-expiring"], FindingId::CertificateExpiring));
     assert!(judge(&own, "", own[0].not_after - 31 * DAY).is_empty());
     assert!(judge(&[], "kasse.example", NOW).is_empty());
+    // Six days, as some authorities issue them by now: two days before the end it should have been renewed.
+    let mut short = own[0].clone();
+    short.not_after = short.not_before + 6 * DAY;
+    let short = [short];
+    assert!(judge(&short, "", short[0].not_before).is_empty());
+    assert!(judge(&short, "", short[0].not_after - 2 * DAY).is_empty());
+    assert_eq!(ids(&judge(&short, "", short[0].not_after - 2 * DAY + 1)), ["probe-tls-expiring"]);
 }
 
 #[test]

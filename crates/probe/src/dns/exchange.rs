@@ -3,6 +3,7 @@
 use super::codec::{self, Message, Question};
 use crate::outcome::Reach;
 use crate::{icmp, stream};
+use nix::errno::Errno;
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -94,7 +95,11 @@ pub(crate) async fn udp(link: Link, question: &Question, odd: &mut Odd) -> Resul
             let query = codec::query(id, question, sent.len() + 1 < WAITS.len());
             sent.push((id, now));
             wake = (now + *wait).min(link.until);
-            if let Err(error) = socket.send_to(&query, link.resolver).await {
+            // A full queue of the interface blocks, and must not outlast the deadline.
+            let Ok(result) = timeout_at(link.until, socket.send_to(&query, link.resolver)).await else {
+                break None;
+            };
+            if let Err(error) = result {
                 // A pending ICMP error of the datagram before comes out here, too.
                 said = icmp::reported(&socket).or_else(|| Some(stream::reach(&error)));
                 wake = now;
@@ -184,10 +189,10 @@ async fn open(link: Link) -> Result<UdpSocket, Reach> {
 
 /// What an error on receiving says; `None` for one that says nothing about the way.
 fn error_of(socket: &UdpSocket, error: &io::Error) -> Option<Reach> {
-    // EMSGSIZE: an ICMP error about size. Its queue entry must go all the same.
     let found = icmp::reported(socket);
-    match error.raw_os_error() {
-        Some(90) if cfg!(target_os = "linux") => found,
+    match error.raw_os_error().map(Errno::from_raw) {
+        // An ICMP error about size. Its queue entry must go all the same.
+        Some(Errno::EMSGSIZE) => found,
         _ => found.or_else(|| Some(stream::reach(error))),
     }
 }

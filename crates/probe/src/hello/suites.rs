@@ -59,9 +59,10 @@ impl Group {
     }
 }
 
-/// The registered name without its prefix, or the number of a suite that is not weak.
+/// The registered name without its prefix, or the number of a suite that is neither weak nor declining.
 pub fn suite_name(suite: u16) -> String {
-    let known = Group::ALL.into_iter().flat_map(Group::suites).find(|known| known.0 == suite);
+    let weak = Group::ALL.into_iter().flat_map(Group::suites);
+    let known = weak.chain(DECLINING).find(|known| known.0 == suite);
     known.map_or_else(|| format!("0x{suite:04x}"), |known| known.1.to_owned())
 }
 
@@ -69,6 +70,31 @@ pub fn suite_name(suite: u16) -> String {
 pub(super) fn is_of_1_2(suite: u16) -> bool {
     matches!(suite, 0x003b..=0x003d | 0x0040 | 0x0067..=0x006d | 0x009c..=0x00a7 | 0xc023..=0xc032 | 0xc09c..=0xc0af | 0xcca8..)
 }
+
+/// Whether a suite of TLS 1.2 is one that libraries of today begin to leave out.
+pub(super) fn is_declining(suite: u16) -> bool {
+    DECLINING.iter().any(|known| known.0 == suite)
+}
+
+/// Forward secrecy, and yet CBC or Diffie-Hellman over finite fields: sound where done well (RFC 9325 sections 4.1 and
+/// 4.2), and not in every library.
+const DECLINING: &[(u16, &str)] = &[
+    (0x0033, "DHE_RSA_WITH_AES_128_CBC_SHA"),
+    (0x0039, "DHE_RSA_WITH_AES_256_CBC_SHA"),
+    (0x0067, "DHE_RSA_WITH_AES_128_CBC_SHA256"),
+    (0x006b, "DHE_RSA_WITH_AES_256_CBC_SHA256"),
+    (0x009e, "DHE_RSA_WITH_AES_128_GCM_SHA256"),
+    (0x009f, "DHE_RSA_WITH_AES_256_GCM_SHA384"),
+    (0xc009, "ECDHE_ECDSA_WITH_AES_128_CBC_SHA"),
+    (0xc00a, "ECDHE_ECDSA_WITH_AES_256_CBC_SHA"),
+    (0xc013, "ECDHE_RSA_WITH_AES_128_CBC_SHA"),
+    (0xc014, "ECDHE_RSA_WITH_AES_256_CBC_SHA"),
+    (0xc023, "ECDHE_ECDSA_WITH_AES_128_CBC_SHA256"),
+    (0xc024, "ECDHE_ECDSA_WITH_AES_256_CBC_SHA384"),
+    (0xc027, "ECDHE_RSA_WITH_AES_128_CBC_SHA256"),
+    (0xc028, "ECDHE_RSA_WITH_AES_256_CBC_SHA384"),
+    (0xccaa, "DHE_RSA_WITH_CHACHA20_POLY1305_SHA256"),
+];
 
 /// TLS 1.3, and TLS 1.2 with forward secrecy.
 pub(super) const MODERN: &[u16] = &[

@@ -129,10 +129,10 @@ impl Reading {
 
     /// Reads one head if it is whole.
     fn head_step(&mut self) -> Result<bool, Bad> {
-        // Empty lines before an answer are passed over, as httparse does.
-        let rest = self.rest();
-        let blank = rest.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-        let text = rest.get(blank..).unwrap_or_default();
+        // Empty lines before an answer are passed over, and never looked at again.
+        self.at += self.rest().iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        self.searched = self.searched.max(self.at);
+        let text = self.rest();
         let known = text.len().min(7);
         if text.get(..known) != b"HTTP/1.".get(..known) {
             return Err(Bad::Garbage);
@@ -140,6 +140,8 @@ impl Reading {
         if !self.has_empty_line() {
             return if self.raw.len() > HEAD { Err(Bad::Endless) } else { Ok(false) };
         }
+        // The next search begins behind this empty line, whatever is made of it.
+        self.searched = self.raw.len();
         let mut lines = vec![httparse::EMPTY_HEADER; LINES];
         let mut response = httparse::Response::new(&mut lines);
         let length = match response.parse(self.rest()) {
@@ -355,6 +357,24 @@ mod tests {
             assert!(rounds < 70 && endless.is_cut && endless.body.len() == BODY, "{head}");
             assert!(endless.raw.len() <= 4096);
         }
+    }
+
+    #[test]
+    fn empty_lines_before_an_answer_are_looked_at_once() {
+        let (done, answer) = read(b"\r\n\n\r\nHTTP/1.1 204 No\r\n\r\n").unwrap();
+        assert!(done && answer.head.is_some_and(|head| head.status == 204));
+        let mut slow = Reading::default();
+        slow.push(&b"\r\n".repeat(1000)).unwrap();
+        assert_eq!(slow.at, 2000);
+        // No end is in sight: nothing is parsed, and what was searched stays searched.
+        for byte in b"HTTP/1.1 200 OK\r\nA: b" {
+            assert_eq!(slow.push(&[*byte]), Ok(false));
+            assert!(!slow.has_empty_line());
+            assert_eq!(slow.searched, slow.raw.len());
+        }
+        let mut endless = Reading::default();
+        let bad = (0..HEAD).find_map(|_| endless.push(b"\r\n").err());
+        assert_eq!(bad, Some(Bad::Endless));
     }
 
     #[test]

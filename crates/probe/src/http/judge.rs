@@ -113,6 +113,20 @@ pub(crate) fn judge(
             head.status == 200 && body.trim_ascii_end() == expected.as_slice().trim_ascii_end()
         }
     };
+    if is_met && matches!(expect, Expect::Any) {
+        // What is met by any answer is met by a sign-in page as well; a site may move, too, so none of it is sure.
+        let text = match leads_away {
+            Some(target) if is_inside(&target.host) => {
+                text("probe-http-portal-inside").arg("target", target.origin())
+            }
+            Some(target) if target.scheme == "http" && !is_same_site(&target.host, first) => {
+                text("probe-http-portal-elsewhere").arg("target", target.origin())
+            }
+            None if !is_same_site(host, first) => text("probe-http-portal-elsewhere").arg("target", host),
+            _ => return Verdict::Met,
+        };
+        return Verdict::Not(FindingId::CaptivePortal, text, false);
+    }
     if is_met {
         return match leads_away.filter(|target| is_inside(&target.host)) {
             Some(target) => {
@@ -173,6 +187,26 @@ pub(crate) fn short(text: &str) -> String {
     text.chars().take(200).collect()
 }
 
+/// Whether two hosts are of one owner, as far as their names tell: the same registrable name.
+fn is_same_site(one: &str, other: &str) -> bool {
+    let [one, other] = [one, other].map(|host| host.trim_end_matches('.').to_ascii_lowercase());
+    let is_address = |host: &str| host.parse::<IpAddr>().is_ok();
+    one == other || !is_address(&one) && !is_address(&other) && registrable(&one) == registrable(&other)
+}
+
+/// The last two labels, or three below what countries keep for kinds of owners (`co.uk`, `com.br`): a guess without a
+/// list of public suffixes, good enough where nothing is sure of it anyway.
+fn registrable(host: &str) -> String {
+    let labels: Vec<&str> = host.rsplit('.').collect();
+    let is_kind =
+        |label: &str| matches!(label, "ac" | "co" | "com" | "edu" | "gov" | "gv" | "net" | "or" | "org");
+    let count = match labels.as_slice() {
+        [country, kind, _, ..] if country.len() == 2 && is_kind(kind) => 3,
+        _ => 2,
+    };
+    labels.into_iter().take(count).collect::<Vec<_>>().join(".")
+}
+
 /// Whether a host is an address that is not public.
 fn is_inside(host: &str) -> bool {
     match host.parse() {
@@ -228,6 +262,22 @@ mod tests {
         }
         for bad in ["", "http://", "http://a b/", "http://a:99999/", "http://[::1/", "#x"] {
             assert_eq!(Target::of(bad, "here.example", 80, "/"), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn sites_are_told_apart() {
+        for (one, other, is_same) in [
+            ("clover.com", "www.Clover.com.", true),
+            ("api.clover.com", "clover.com", true),
+            ("a.shop.co.uk", "shop.co.uk", true),
+            ("shop.co.uk", "portal.co.uk", false),
+            ("shop.example", "portal.example", false),
+            ("router", "router", true),
+            ("192.0.2.1", "192.0.2.1", true),
+            ("192.0.2.1", "198.51.2.1", false),
+        ] {
+            assert_eq!(is_same_site(one, other), is_same, "{one} {other}");
         }
     }
 

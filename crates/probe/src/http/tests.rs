@@ -155,6 +155,24 @@ async fn sign_in_pages_are_told() {
     let answer = "HTTP/1.1 302 Found\r\nLocation: http://192.168.1.1/login\r\nContent-Length: 0\r\n\r\n";
     let report = go(&ask(says(answer).await, Expect::Any)).await;
     assert_eq!(fault(&report), Some((portal, "probe-http-portal-inside", false)));
+    assert_eq!(broken(&report), "probe-http-portal-inside", "a sign-in page is not the service");
+    let led = |to: &str| format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
+    for (to, expected) in [
+        ("http://portal.hotel.example/login", Some((portal, "probe-http-portal-elsewhere", false))),
+        ("http://wlan.test/", Some((portal, "probe-http-portal-elsewhere", false))),
+        ("https://shop.test/", None),
+        ("https://www.shop.test/", None),
+        ("https://pay.test/", None),
+        ("http://www.shop.test/", None),
+        ("http://test.shop.test:8080/", None),
+        ("/start", None),
+    ] {
+        let answer: &'static str = Box::leak(led(to).into_boxed_str());
+        let mut request = ask(says(answer).await, Expect::Any);
+        request.host = "shop.test".into();
+        let report = go(&request).await;
+        assert_eq!((fault(&report), report.reach == Reach::Passes), (expected, expected.is_none()), "{to}");
+    }
     let report = go(&ask(says("HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n").await, Expect::Any)).await;
     assert_eq!(fault(&report), Some((failed, "probe-http-error", true)));
 }
@@ -250,6 +268,24 @@ async fn what_does_not_end_is_ended() {
         assert!(start.elapsed() < Duration::from_secs(15), "{kind}");
         assert_eq!(broken(&report), expected, "{kind}");
     }
+}
+
+#[tokio::test]
+async fn a_cut_attempt_is_no_lost_one() {
+    // The first takes most of the time, the second gets no answer in what is left.
+    let count = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let address = server(move |mut stream, _| {
+        let round = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        async move {
+            tokio::time::sleep(Duration::from_secs(if round == 0 { 2 } else { 30 })).await;
+            let _ = stream.write_all(b"HTTP/1.1 204 X\r\n\r\n").await;
+        }
+    })
+    .await;
+    let mut request = ask(address, Expect::Any);
+    (request.samples, request.deadline) = (2, Duration::from_secs(5));
+    let report = go(&request).await;
+    assert_eq!((report.reach, report.samples.sent, report.samples.loss()), (Reach::Passes, 1, 0.0));
 }
 
 #[tokio::test]

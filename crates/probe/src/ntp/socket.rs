@@ -1,8 +1,7 @@
-//! A UDP socket that tells when the kernel sent and received, and who refused what was sent.
+//! A UDP socket that tells when the kernel sent and received, and who refused what was sent. Linux only.
 
 use super::packet::Stamp;
 use crate::outcome::{Reach, reach_of};
-use nix::errno::Errno;
 use nix::libc::{SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6, SO_EE_ORIGIN_LOCAL, sock_extended_err};
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SockaddrStorage, TimestampingFlag, Timestamps, recvmsg, setsockopt,
@@ -118,18 +117,7 @@ impl Socket {
 
 /// How far a packet got by the error that sending it gave; `None` for one that says nothing of the network.
 pub fn reach_of_send(error: &io::Error) -> Option<Reach> {
-    let is_ours = matches!(
-        Errno::from_raw(error.raw_os_error().unwrap_or(0)),
-        Errno::EMFILE
-            | Errno::ENFILE
-            | Errno::ENOBUFS
-            | Errno::ENOMEM
-            | Errno::EINVAL
-            | Errno::EAFNOSUPPORT
-            | Errno::EADDRNOTAVAIL
-            | Errno::EADDRINUSE
-    );
-    (!is_ours).then(|| reach_of(error))
+    Some(reach_of(error)).filter(|reach| !matches!(reach, Reach::Undecided(_)))
 }
 
 fn stamp_of(time: SystemTime) -> Stamp {
@@ -248,6 +236,15 @@ mod tests {
         assert_eq!(reach(SO_EE_ORIGIN_ICMP6, 1, 4), Some(Reach::Refused(by)));
         assert_eq!(reach(SO_EE_ORIGIN_ICMP6, 1, 1), Some(Reach::Prohibited(by)));
         assert_eq!(reach(SO_EE_ORIGIN_ICMP6, 1, 0), Some(Reach::Unreachable(by)));
+    }
+
+    #[test]
+    fn what_this_host_lacks_says_nothing_of_the_network() {
+        use nix::errno::Errno;
+        for errno in [Errno::EMFILE, Errno::ENOBUFS, Errno::EINVAL, Errno::EADDRNOTAVAIL, Errno::ENETDOWN] {
+            assert_eq!(reach_of_send(&errno.into()), None, "{errno}");
+        }
+        assert_eq!(reach_of_send(&Errno::EPERM.into()), Some(Reach::Prohibited(None)));
     }
 
     #[test]

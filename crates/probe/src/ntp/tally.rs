@@ -3,7 +3,7 @@
 use super::compare::amount;
 use super::packet::{self, Packet, Stamp, Unusable};
 use super::socket::{Event, Moment, reach_of_send};
-use super::{Offset, STRAYS};
+use super::{Offset, PATIENCE, STRAYS};
 use crate::outcome::{Detail, Fault, Reach, Report};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -11,6 +11,9 @@ use tillgate_model::{FindingId, Text};
 
 /// The wall clock was set, rather than read late, if it jumped by more than this many nanoseconds.
 const STEP: i64 = 1_000_000;
+
+/// The precision of this host's clock, in nanoseconds: its kernel stamps packets more exactly than this.
+const PRECISION: i128 = 1_000;
 
 /// Many clients choose no server farther from true time than this (RFC 5905: MAXDIST, 1 s; ntpd takes 1.5 s).
 const FAR: Duration = Duration::from_millis(1500);
@@ -23,6 +26,8 @@ struct Question {
     sent: Option<Stamp>,
     /// It will get no answer, or has one.
     is_done: bool,
+    /// It was not sent, or there was no time to answer it: no answer is no loss.
+    is_cut: bool,
     answer: Option<Answer>,
 }
 
@@ -35,7 +40,8 @@ struct Answer {
 }
 
 impl Question {
-    /// The round trip without the server's own time, and the offset, in nanoseconds (RFC 5905 section 8).
+    /// The round trip without the server's own time, and the offset, in nanoseconds (RFC 5905 section 8). `None` if that
+    /// round trip is negative by more than the clocks' precisions explain: one of the clocks was set, or lies.
     fn measured(&self) -> Option<(i64, i64)> {
         let answer = self.answer.as_ref()?;
         let sent = self.sent.unwrap_or(self.at.wall);
@@ -44,6 +50,10 @@ impl Question {
         let inside = i128::from(packet.sent.since(packet.received));
         let there = i128::from(packet.received.since(sent));
         let back = i128::from(packet.sent.since(answer.at));
+        let least = PRECISION + i128::try_from(packet.resolution().as_nanos()).unwrap_or(PRECISION);
+        if whole - inside < -least {
+            return None;
+        }
         let delay = i64::try_from(whole - inside).unwrap_or(i64::MAX).max(0);
         Some((delay, i64::try_from((there + back) / 2).unwrap_or(i64::MAX)))
     }
@@ -93,15 +103,28 @@ impl Tally {
 
     /// A question is about to be sent.
     pub fn asked(&mut self, cookie: Stamp, at: Moment) {
-        self.questions.push(Question { cookie, at, sent: None, is_done: false, answer: None });
+        self.questions.push(Question { cookie, at, sent: None, is_done: false, is_cut: false, answer: None });
     }
 
     /// A question could not be sent, or the socket not be read.
     pub fn not_sent(&mut self, error: &std::io::Error) {
         self.close_last();
+        if let Some(question) = self.questions.last_mut() {
+            question.is_cut = true;
+        }
         match reach_of_send(error) {
             Some(Reach::Broken(_)) | None => self.ours = Some(error.to_string()),
             Some(reach) => self.stopped = Some(reach),
+        }
+    }
+
+    /// Nothing more is read.
+    pub fn ended(&mut self, now: Moment) {
+        if let Some(question) = self.questions.last_mut()
+            && !question.is_done
+        {
+            let waited = now.steady.saturating_duration_since(question.at.steady);
+            question.is_cut = waited < PATIENCE;
         }
     }
 
@@ -204,7 +227,8 @@ impl Tally {
     /// What it all means.
     pub fn report(&self) -> (Report, Option<Offset>) {
         let mut report = Report::of(self.reach());
-        self.questions.iter().for_each(|question| report.samples.add(question.round_trip()));
+        let counted = self.questions.iter().filter(|question| question.answer.is_some() || !question.is_cut);
+        counted.for_each(|question| report.samples.add(question.round_trip()));
         let usable: Vec<&Question> = self
             .answers()
             .filter(|(_, a)| packet::judge(&a.packet).is_ok())
@@ -220,6 +244,10 @@ impl Tally {
         report.number("usable", usable.len() as f64);
         if steady.len() < usable.len() {
             report.details.insert("clock_stepped", Detail::Flag(true));
+        }
+        let impossible = steady.iter().filter(|question| question.measured().is_none()).count();
+        if impossible > 0 {
+            report.number("impossible", impossible as f64);
         }
         if let Some(kiss) = self.kiss {
             report.word("kiss", kiss.escape_ascii());
@@ -247,6 +275,10 @@ impl Tally {
             report.number("jitter_us", micros(offset.jitter));
         }
         self.faults(&mut report, usable.is_empty() || is_stuck, is_stuck);
+        if impossible > 0 && impossible == steady.len() && !is_stuck {
+            let text = self.text("probe-ntp-impossible");
+            report.faults.push(Fault { id: FindingId::NtpUnreachable, text, is_sure: false });
+        }
         (report, offset)
     }
 
@@ -262,7 +294,11 @@ impl Tally {
         } else if self.garbage > 0 {
             Reach::Broken(self.text("probe-ntp-garbage"))
         } else {
-            self.stopped.clone().unwrap_or(Reach::Silent)
+            let is_awaited = self.questions.iter().any(|question| !question.is_cut);
+            self.stopped.clone().unwrap_or_else(|| match is_awaited {
+                true => Reach::Silent,
+                false => Reach::Undecided(self.text("probe-ntp-not-awaited")),
+            })
         }
     }
 
@@ -354,7 +390,8 @@ impl Tally {
             Reach::Undecided(_) => return None,
             Reach::Broken(why) => return Some(why.clone()),
             Reach::Passes | Reach::Silent => {
-                return Some(self.text("probe-ntp-silent").num("count", self.questions.len()));
+                let count = self.questions.iter().filter(|question| !question.is_cut).count();
+                return Some(self.text("probe-ntp-silent").num("count", count));
             }
             Reach::Refused(_) => ("probe-ntp-refused-by", "probe-ntp-refused"),
             Reach::Prohibited(_) => ("probe-ntp-prohibited-by", "probe-ntp-prohibited"),

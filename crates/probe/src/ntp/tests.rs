@@ -203,6 +203,30 @@ async fn a_clock_that_stands_still_is_no_time() {
 }
 
 #[tokio::test]
+async fn an_impossible_answer_does_not_count_as_the_best() {
+    let server = |rounds: std::ops::Range<u32>| {
+        serve(move |question, round| {
+            let mut packet = answer(question, 0);
+            if rounds.contains(&round) {
+                // It says that it took a second over an answer that was there at once.
+                let received = Moment::now().wall.0.wrapping_sub(1 << 32).to_be_bytes();
+                packet[32..40].copy_from_slice(&received);
+            }
+            vec![packet]
+        })
+    };
+    let (report, offset) = check(&ask(server(2..3).await)).await;
+    let offset = offset.unwrap();
+    assert!(offset.nanos.unsigned_abs() < 200_000_000, "{offset:?}");
+    assert_eq!(report.details.get("impossible"), Some(&Detail::Number(1.0)));
+    assert_eq!(faults(&report), [""; 0]);
+    let (report, offset) = check(&ask(server(0..99).await)).await;
+    assert_eq!(offset, None);
+    assert_eq!(faults(&report), ["probe-ntp-impossible"]);
+    assert!(!report.faults[0].is_sure);
+}
+
+#[tokio::test]
 async fn a_server_far_from_true_time_may_do() {
     let (report, offset) = check(&ask(serve_with(8, &[0, 3, 0, 0]).await)).await;
     assert!(offset.is_some());
@@ -259,12 +283,17 @@ async fn garbage_short_packets_and_echoes_are_not_time() {
 #[tokio::test]
 async fn silence_ends_within_the_deadline() {
     let start = tokio::time::Instant::now();
-    let (report, offset) = check(&brief(serve(|_, _| Vec::new()).await)).await;
+    let silent = serve(|_, _| Vec::new()).await;
+    let longer = Ask { deadline: Duration::from_millis(1400), ..brief(silent) };
+    let (report, offset) = check(&longer).await;
     assert_eq!((report.reach.clone(), offset), (Reach::Silent, None));
     assert_eq!(faults(&report), ["probe-ntp-silent"]);
+    // The second one was cut, and so is no loss.
     assert_eq!((report.samples.sent, report.samples.loss()), (1, 1.0));
-    let server = serve(|_, _| Vec::new()).await;
-    let endless = Ask { interval: Duration::MAX, ..brief(server) };
+    let (report, _) = check(&brief(silent)).await;
+    assert!(matches!(&report.reach, Reach::Undecided(text) if text.id == "probe-ntp-not-awaited"));
+    assert_eq!((faults(&report).len(), report.samples.sent), (0, 0));
+    let endless = Ask { interval: Duration::MAX, ..longer };
     assert_eq!(check(&endless).await.0.reach, Reach::Silent);
     assert!(start.elapsed() < Duration::from_secs(20));
 }

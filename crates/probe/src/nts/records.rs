@@ -6,7 +6,7 @@ pub const ALPN: &[u8] = b"ntske/1";
 /// The label under which TLS gives out the keys.
 pub const EXPORTER: &[u8] = b"EXPORTER-network-time-security";
 
-/// The one algorithm that every server must have (RFC 8915 section 5.1).
+/// The one algorithm that every server must have (RFC 8915 section 4.1.5).
 pub const AEAD_AES_SIV_CMAC_256: u16 = 15;
 
 /// Cookies that are kept; servers send eight.
@@ -58,32 +58,55 @@ pub fn request() -> Vec<u8> {
     octets
 }
 
-/// Reads a server's records; `None` until the last one is there.
-pub fn read(mut octets: &[u8]) -> Result<Option<Agreement>, Malformed> {
-    let mut agreement = Agreement::default();
-    while let Some((head, rest)) = octets.split_first_chunk::<4>() {
-        let kind = u16::from_be_bytes([head[0], head[1]]);
-        let length = u16::from_be_bytes([head[2], head[3]]);
-        let Some((body, rest)) = rest.split_at_checked(usize::from(length)) else { return Ok(None) };
-        octets = rest;
+/// Reads a server's records as they come, each once.
+#[derive(Debug, Default)]
+pub struct Reader {
+    agreement: Agreement,
+    // Of a record that is not there as a whole.
+    unread: Vec<u8>,
+}
+
+impl Reader {
+    /// Takes the next octets; the agreement once the last record is there.
+    pub fn take(&mut self, octets: &[u8]) -> Result<Option<Agreement>, Malformed> {
+        self.unread.extend_from_slice(octets);
+        let mut used = 0;
+        while let Some((head, rest)) = self.unread.get(used..).and_then(|rest| rest.split_first_chunk::<4>())
+        {
+            let kind = u16::from_be_bytes([head[0], head[1]]);
+            let length = usize::from(u16::from_be_bytes([head[2], head[3]]));
+            let Some(body) = rest.get(..length) else { break };
+            used += head.len() + length;
+            if kind & !CRITICAL == END {
+                let agreement = std::mem::take(&mut self.agreement);
+                return if body.is_empty() { Ok(Some(agreement)) } else { Err(Malformed) };
+            }
+            self.agreement.add(kind, body)?;
+        }
+        self.unread.drain(..used);
+        Ok(None)
+    }
+}
+
+impl Agreement {
+    fn add(&mut self, kind: u16, body: &[u8]) -> Result<(), Malformed> {
         match kind & !CRITICAL {
-            END => return if body.is_empty() { Ok(Some(agreement)) } else { Err(Malformed) },
             // An empty list says that the server has none of what was asked for.
-            PROTOCOL => agreement.is_ntp = words(body)?.contains(&0),
-            AEAD => agreement.aead = words(body)?.first().copied(),
-            ERROR => agreement.error = Some(word(body)?),
-            WARNING => agreement.warning = Some(word(body)?),
+            PROTOCOL => self.is_ntp = words(body)?.contains(&0),
+            AEAD => self.aead = words(body)?.first().copied(),
+            ERROR => self.error = Some(word(body)?),
+            WARNING => self.warning = Some(word(body)?),
             COOKIE if body.is_empty() => return Err(Malformed),
-            COOKIE if agreement.cookies.len() < COOKIES => agreement.cookies.push(body.to_vec()),
+            COOKIE if self.cookies.len() < COOKIES => self.cookies.push(body.to_vec()),
             COOKIE => {}
-            SERVER if body.is_ascii() => agreement.server = Some(String::from_utf8_lossy(body).into_owned()),
+            SERVER if body.is_ascii() => self.server = Some(String::from_utf8_lossy(body).into_owned()),
             SERVER => return Err(Malformed),
-            NTP_PORT => agreement.port = Some(word(body)?),
+            NTP_PORT => self.port = Some(word(body)?),
             _ if kind & CRITICAL != 0 => return Err(Malformed),
             _ => {}
         }
+        Ok(())
     }
-    Ok(None)
 }
 
 fn word(body: &[u8]) -> Result<u16, Malformed> {
@@ -97,6 +120,10 @@ fn words(body: &[u8]) -> Result<Vec<u16>, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(octets: &[u8]) -> Result<Option<Agreement>, Malformed> {
+        Reader::default().take(octets)
+    }
 
     #[test]
     fn a_request_is_three_records() {
@@ -117,7 +144,16 @@ mod tests {
         for cut in 0..octets.len() {
             assert_eq!(read(&octets[..cut]), Ok(None));
         }
+        let mut reader = Reader::default();
+        let mut last = None;
+        for octet in &octets {
+            assert_eq!(last, None);
+            last = reader.take(&[*octet]).unwrap();
+            // Nothing is read twice: what has been is gone.
+            assert!(reader.unread.len() < 12);
+        }
         let agreement = read(&octets).unwrap().unwrap();
+        assert_eq!(last.as_ref(), Some(&agreement));
         assert_eq!(agreement.cookies, [[7, 8, 9]]);
         assert_eq!((agreement.server.as_deref(), agreement.port), (Some("ntp1"), Some(11_123)));
     }

@@ -1,6 +1,8 @@
 //! What routers and hosts say about packets of a socket: the kernel's error queue (ip(7), `IP_RECVERR`), which
-//! needs no raw socket and no privilege.
+//! needs no raw socket and no privilege. Linux only.
 
+use nix::errno::Errno;
+use nix::libc::{SO_EE_ORIGIN_ICMP as ICMP, SO_EE_ORIGIN_ICMP6 as ICMP6, SO_EE_ORIGIN_LOCAL as LOCAL};
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, recvmsg, setsockopt, sockopt,
 };
@@ -57,7 +59,7 @@ pub(super) fn next(socket: &impl AsRawFd) -> io::Result<Option<Notice>> {
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
     let message = match recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags) {
         Ok(message) => message,
-        Err(nix::errno::Errno::EAGAIN) => return Ok(None),
+        Err(Errno::EAGAIN) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     let notice = message.cmsgs()?.find_map(|control| match control {
@@ -115,11 +117,6 @@ pub(super) async fn next_or(socket: &impl Watched, interest: Interest) -> io::Re
         socket.settle(Interest::ERROR);
     }
 }
-
-/// Origins of linux/errqueue.h.
-const LOCAL: u8 = 1;
-const ICMP: u8 = 2;
-const ICMP6: u8 = 3;
 
 fn notice(origin: u8, kind: u8, code: u8, info: u32, from: Option<IpAddr>) -> Notice {
     let cause = match (origin, kind, code) {

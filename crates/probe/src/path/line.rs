@@ -62,6 +62,10 @@ impl Line {
         }
         let mut room = [0; 2048];
         loop {
+            // An endless stream of something else must not keep us beyond the time.
+            if Instant::now() >= end {
+                return Ok(Answer::Silent);
+            }
             let notice = match timeout_at(end, icmp::next_or(&self.socket, Interest::READABLE)).await {
                 Ok(notice) => notice?,
                 Err(_) => return Ok(Answer::Silent),
@@ -139,6 +143,8 @@ fn cap(mtu: u32) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     #[tokio::test]
     async fn asks_over_loopback() {
@@ -159,6 +165,28 @@ mod tests {
         let brief = Duration::from_millis(50);
         assert_eq!(line.ask(b"short", brief, |_| true).await.unwrap(), Answer::Silent);
         assert!(line.ceiling().unwrap() >= 16_384);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_flood_does_not_stretch_it() {
+        let far = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let line = Line::open(far.local_addr().unwrap()).unwrap();
+        let far = far.into_std().unwrap();
+        far.set_nonblocking(false).unwrap();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&is_over);
+        // In a thread of its own, so that there always is something to read.
+        let flood = std::thread::spawn(move || {
+            let (_, from) = far.recv_from(&mut [0; 64]).unwrap();
+            while !told.load(Ordering::Relaxed) {
+                let _ = far.send_to(b"noise", from);
+            }
+        });
+        let asked = async { line.ask(b"?", Duration::from_millis(100), |_| false).await.unwrap() };
+        let answer = tokio::time::timeout(Duration::from_secs(20), asked).await;
+        assert_eq!(answer, Ok(Answer::Silent));
+        is_over.store(true, Ordering::Relaxed);
+        flood.join().unwrap();
     }
 
     #[tokio::test]

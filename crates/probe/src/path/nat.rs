@@ -14,7 +14,8 @@ pub enum Nat {
     /// A second router with a private address stands behind the first: two translations, unless both belong to
     /// one routed network, or the provider numbers its own routers privately.
     Double(IpAddr),
-    /// The provider translates as well: a hop or this host itself has an address of 100.64.0.0/10 (RFC 6598).
+    /// The provider translates as well: a hop before the first public one, or this host itself, has an address of
+    /// 100.64.0.0/10 (RFC 6598).
     Carrier(IpAddr),
     /// Nobody on the way said anything.
     Unknown,
@@ -23,16 +24,22 @@ pub enum Nat {
 /// Judges by this host's address, the hops towards the internet (see [`super::hops`]) and the address under which
 /// a host in the internet sees this one, where that is known.
 pub fn nat(source: IpAddr, hops: &[Option<IpAddr>], seen_as: Option<IpAddr>) -> Nat {
-    if let Some(carrier) =
-        std::iter::once(source).chain(hops.iter().flatten().copied()).find(|a| is_shared(*a))
-    {
-        return Nat::Carrier(carrier);
-    }
-    if seen_as == Some(source) || !is_private(source) {
+    if seen_as == Some(source) {
         return Nat::None;
     }
-    // Private addresses farther out than the first public one are no translation of ours.
-    let mut inside = hops.iter().flatten().copied().take_while(|hop| is_private(*hop));
+    // Addresses of this kind farther out than the first public one are no translation of ours: providers number their
+    // own routers with them.
+    let inside = || hops.iter().flatten().copied().take_while(|hop| is_private(*hop) || is_shared(*hop));
+    if is_shared(source) {
+        return Nat::Carrier(source);
+    }
+    if !is_private(source) {
+        return Nat::None;
+    }
+    if let Some(carrier) = inside().find(|hop| is_shared(*hop)) {
+        return Nat::Carrier(carrier);
+    }
+    let mut inside = inside();
     match (inside.next(), inside.next()) {
         (Some(_), Some(second)) => Nat::Double(second),
         _ if hops.iter().flatten().next().is_some() || seen_as.is_some() => Nat::Single,
@@ -103,6 +110,10 @@ mod tests {
         assert_eq!(nat(own, &[Some(near), Some(public), Some(far)], None), Nat::Single);
         let carrier = ip("100.64.0.1");
         assert_eq!(nat(own, &[Some(near), Some(carrier)], Some(public)), Nat::Carrier(carrier));
+        assert_eq!(nat(own, &[Some(near), Some(public), Some(carrier)], None), Nat::Single);
+        assert_eq!(nat(public, &[Some(carrier)], None), Nat::None);
+        assert_eq!(nat(own, &[Some(carrier)], Some(own)), Nat::None);
+        assert_eq!(nat(carrier, &[], Some(carrier)), Nat::None);
         assert_eq!(nat(ip("100.127.9.9"), &[], None), Nat::Carrier(ip("100.127.9.9")));
         assert_eq!(nat(ip("100.128.0.1"), &[], None), Nat::None, "one past the block is public");
         assert_eq!(nat(own, &[Some(near)], Some(own)), Nat::None);

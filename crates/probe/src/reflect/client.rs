@@ -5,6 +5,7 @@ use super::wire::{HEAD, Head, Keys, Kind, NOBODY};
 use crate::outcome::{Reach, Samples, reach_of};
 use crate::udp::errors::{self, Complaint, Heard};
 use crate::udp::{Ranged, is_printer};
+use nix::errno::Errno;
 use ring::rand::{SecureRandom, SystemRandom};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -64,7 +65,12 @@ impl Session {
 /// What is known of one port.
 #[derive(Debug, Default)]
 pub(super) struct Port {
+    // What left this host and had time to be answered.
     pub sent: u32,
+    // When datagrams left.
+    pub left: Vec<Instant>,
+    // Why the last one did not.
+    pub own: Option<Reach>,
     pub cookie: Option<(u64, [u8; 16])>,
     pub answer: Option<Head>,
     pub reach: Option<Reach>,
@@ -76,13 +82,27 @@ impl Port {
             && !matches!(self.reach, Some(Reach::Refused(_) | Reach::Prohibited(_) | Reach::Undecided(_)))
     }
 
-    /// How far it got. A cookie proves both ways as well as an answer does.
+    /// Notes how sending went. A filter of this host is a verdict; what else it says against it may pass by.
+    fn leaves(&mut self, sent: io::Result<()>) {
+        self.own = None;
+        match sent.map_err(|error| reach_of(&error)) {
+            Ok(()) => self.left.push(Instant::now()),
+            Err(reach @ Reach::Prohibited(_)) => self.reach = Some(reach),
+            Err(reach) => self.own = Some(reach),
+        }
+    }
+
+    /// How far it got. A cookie proves both ways as well as an answer does. Silence counts only of somebody who was asked
+    /// and had time to answer.
     pub fn settled(self) -> Reach {
-        match (self.answer.is_some() || self.cookie.is_some(), self.reach, self.sent) {
+        let is_answered = self.answer.is_some() || self.cookie.is_some();
+        match (is_answered, self.reach, self.sent, self.left.is_empty(), self.own) {
             (true, ..) => Reach::Passes,
-            (_, Some(reach), _) => reach,
-            (_, None, 0) => Reach::Undecided(Text::new("probe-udp-not-asked")),
-            (_, None, _) => Reach::Silent,
+            (_, Some(reach), ..) => reach,
+            (_, None, 1.., ..) => Reach::Silent,
+            (_, None, 0, false, _) => Reach::Undecided(Text::new("probe-udp-not-awaited")),
+            (_, None, 0, true, Some(own)) => own,
+            (_, None, 0, true, None) => Reach::Undecided(Text::new("probe-udp-not-asked")),
         }
     }
 }
@@ -122,6 +142,8 @@ struct Asking {
     ports: BTreeMap<u16, Port>,
     // By number: to which port, and when.
     waiting: HashMap<u64, (u16, Instant)>,
+    // How long a reply is awaited, by the replies so far.
+    wait: Duration,
     times: Vec<(u16, Duration)>,
     complaints: Vec<Complaint>,
 }
@@ -139,7 +161,7 @@ impl Asking {
             Err(error) => return Err((ports, error)),
         };
         let (waiting, times, complaints) = (HashMap::new(), Vec::new(), Vec::new());
-        Ok(Asking { server, socket, session, ports, waiting, times, complaints })
+        Ok(Asking { server, socket, session, ports, waiting, wait: FIRST, times, complaints })
     }
 
     fn is_open(&self) -> bool {
@@ -171,8 +193,8 @@ impl Asking {
                 tokio::task::yield_now().await;
             }
             let slowest = self.times.iter().map(|(_, time)| *time).max();
-            let wait = slowest.map_or(FIRST, |time| (time * 3 + Duration::from_millis(100)).min(FIRST * 4));
-            let until = (Instant::now() + wait * (1 << round.min(2))).min(end);
+            self.wait = slowest.map_or(FIRST, |time| (time * 3 + Duration::from_millis(100)).min(FIRST * 4));
+            let until = (Instant::now() + self.wait * (1 << round.min(2))).min(end);
             while self.is_open() {
                 let hear = errors::hear(&self.socket, &mut buffer, &mut self.complaints);
                 match timeout_at(until, hear).await {
@@ -193,21 +215,23 @@ impl Asking {
     async fn ask(&mut self, port: u16) {
         let Some(entry) = self.ports.get_mut(&port) else { return };
         let (number, bytes) = self.session.next(port, entry.cookie, HEAD);
-        entry.sent += 1;
-        self.waiting.insert(number, (port, Instant::now()));
+        let at = Instant::now();
         let sent =
             errors::send(&self.socket, &bytes, SocketAddr::new(self.server, port), &mut self.complaints)
                 .await;
-        if let Err(error) = sent {
-            entry.reach = Some(reach_of(&error));
+        if sent.is_ok() {
+            self.waiting.insert(number, (port, at));
         }
+        entry.leaves(sent);
         self.note();
     }
 
     fn note(&mut self) {
         for complaint in self.complaints.drain(..) {
             let Some(to) = complaint.to.filter(|to| to.ip() == self.server) else { continue };
-            if let (Some(port), Some(reach)) = (self.ports.get_mut(&to.port()), complaint.reach()) {
+            // What this host lacks is told by the sending itself.
+            let reach = complaint.reach().filter(|reach| !matches!(reach, Reach::Undecided(_)));
+            if let (Some(port), Some(reach)) = (self.ports.get_mut(&to.port()), reach) {
                 port.reach = Some(reach);
             }
         }
@@ -240,7 +264,12 @@ impl Asking {
         }
     }
 
-    fn into_ranged(self, local: Option<IpAddr>) -> Ranged {
+    fn into_ranged(mut self, local: Option<IpAddr>) -> Ranged {
+        let now = Instant::now();
+        for port in self.ports.values_mut() {
+            let awaited = |at: &&Instant| now.saturating_duration_since(**at) >= self.wait;
+            port.sent = u32::try_from(port.left.iter().filter(awaited).count()).unwrap_or(u32::MAX);
+        }
         let own_port = self.socket.local_addr().map(|own| own.port()).ok();
         let any = self.ports.keys().next().copied().unwrap_or(1);
         let own = errors::source(SocketAddr::new(self.server, any), local).ok().zip(own_port);
@@ -258,7 +287,7 @@ impl Asking {
         let seen: Vec<u16> =
             self.ports.values().filter_map(|p| p.answer.as_ref()).map(|head| head.seen.port()).collect();
         let own = own.map(|(ip, port)| SocketAddr::new(ip, port));
-        let mut ranged = super::sum::up(self.server, self.ports, samples, own, ROUNDS);
+        let mut ranged = super::sum::up(self.server, self.ports, samples, own);
         if let Some(own) = own {
             super::sum::mapping(&mut ranged.report, &seen, own.port());
         }
@@ -291,7 +320,7 @@ pub async fn echo(
     exchange(&socket, &mut session, server.port(), cookie, length, wait, end).await.map(|(_, time)| time)
 }
 
-/// One request and its reply; asked three times, as RFC 8899 section 5.1.3 has it (MAX_PROBES).
+/// One request and its reply; asked three times, as RFC 8899 section 5.1.2 has it (MAX_PROBES).
 async fn exchange(
     socket: &UdpSocket,
     session: &mut Session,
@@ -306,10 +335,10 @@ async fn exchange(
     for round in 0..3 {
         let (number, bytes) = session.next(port, cookie, length);
         numbers.insert(number, Instant::now());
-        match socket.send(&bytes).await {
-            Ok(_) => {}
-            Err(error) if error.raw_os_error() == Some(nix::errno::Errno::EMSGSIZE as i32) => return None,
-            // Somebody's complaint about an earlier one.
+        match errors::soon(socket.send(&bytes)).await {
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(Errno::EMSGSIZE as i32) => return None,
+            // Somebody's complaint about an earlier one, or a full queue.
             Err(_) => {}
         }
         let until = (Instant::now() + wait * (round + 1)).min(end);
@@ -331,4 +360,31 @@ async fn exchange(
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_this_host_could_not_send_is_no_verdict() {
+        let full = || Err(Errno::ENOBUFS.into());
+        let mut port = Port::default();
+        port.leaves(full());
+        assert!(port.is_open(), "asked again");
+        assert!(matches!(port.settled(), Reach::Undecided(text) if text.id == "probe-own-error"));
+        let mut port = Port::default();
+        port.leaves(full());
+        port.leaves(Ok(()));
+        assert!(port.own.is_none() && port.left.len() == 1);
+        port.leaves(full());
+        port.sent = 1;
+        assert_eq!(port.settled(), Reach::Silent);
+        let mut hasty = Port::default();
+        hasty.leaves(Ok(()));
+        assert_eq!(hasty.settled(), Reach::Undecided(Text::new("probe-udp-not-awaited")));
+        let mut filtered = Port::default();
+        filtered.leaves(Err(Errno::EPERM.into()));
+        assert!(!filtered.is_open());
+    }
 }

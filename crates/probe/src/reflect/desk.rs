@@ -2,15 +2,21 @@
 
 use super::wire::{Head, Keys, Kind, NOBODY, cookie, is_same};
 use ring::hmac;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// Seconds of a time slot; a cookie holds for this and the next.
 const SLOT: u64 = 16;
-/// Datagrams a source may send at once; 101 ports take 202.
+/// Asks a source may send at once; 101 ports take 101.
 const BURST: u32 = 8192;
 /// And then in every second.
 const RATE: u32 = 512;
+/// Hellos that are replied to at once, and then in every second, whoever sends them.
+const HELLOS: (u32, u32) = (65_536, 16_384);
+/// Hellos of one share of all sessions: a recorded one that is sent again and again uses up its own share only.
+const SHARE: (u32, u32) = (16_384, 1024);
+/// Shares.
+const SHARES: usize = 256;
 /// Sources remembered at most.
 const SOURCES: usize = 4096;
 /// Numbers remembered at most; they are forgotten when their cookie ends.
@@ -37,7 +43,7 @@ pub struct Tally {
     pub expired: u64,
     /// A second time.
     pub replayed: u64,
-    /// Too many from one source, or from too many sources.
+    /// Too many hellos, or too many asks from one source.
     pub limited: u64,
     /// Replies that this host would not send.
     pub unsent: u64,
@@ -63,7 +69,12 @@ impl Tally {
 pub(super) struct Desk {
     keys: Keys,
     run: hmac::Key,
-    sources: HashMap<IpAddr, (u32, u64)>,
+    hellos: Bucket,
+    shares: Vec<Bucket>,
+    // Only of those who have shown a cookie, so that forged addresses have no place here.
+    sources: HashMap<IpAddr, Bucket>,
+    // The same by the time of their last ask.
+    oldest: BTreeSet<(u64, IpAddr)>,
     numbers: HashSet<([u8; 16], u64)>,
     ends: VecDeque<(u64, ([u8; 16], u64))>,
     pub tally: Tally,
@@ -75,14 +86,18 @@ impl Desk {
         Desk {
             keys: Keys::new(secret),
             run: hmac::Key::new(hmac::HMAC_SHA256, run),
+            hellos: Bucket::new(HELLOS),
+            shares: vec![Bucket::new(SHARE); SHARES],
             sources: HashMap::new(),
+            oldest: BTreeSet::new(),
             numbers: HashSet::new(),
             ends: VecDeque::new(),
             tally: Tally::default(),
         }
     }
 
-    /// The reply to a datagram that came from `from` to `port` at `now` (seconds since 1970): as long as the datagram.
+    /// The reply to a datagram that came from `from` to `port` at `now`: as long as the datagram. `now` is in seconds
+    /// and never goes back.
     pub fn reply(&mut self, datagram: &[u8], from: SocketAddr, port: u16, now: u64) -> Option<Vec<u8>> {
         self.tally.bytes_in += datagram.len() as u64;
         let head = match Head::read(datagram) {
@@ -101,12 +116,8 @@ impl Desk {
             return None;
         }
         // Only who knows the secret, or has recorded somebody who does, gets as far as being counted.
-        if !self.is_within_limit(from.ip(), now) {
-            self.tally.limited += 1;
-            return None;
-        }
         let reply = match head.kind {
-            Kind::Hello => self.give_cookie(&head, from, port, now),
+            Kind::Hello => self.give_cookie(&head, from, port, now)?,
             _ => self.answer(&head, from, port, now)?,
         };
         let bytes = reply.seal(&key, datagram.len());
@@ -114,11 +125,17 @@ impl Desk {
         Some(bytes)
     }
 
-    fn give_cookie(&mut self, head: &Head, from: SocketAddr, port: u16, now: u64) -> Head {
+    fn give_cookie(&mut self, head: &Head, from: SocketAddr, port: u16, now: u64) -> Option<Head> {
+        // Where a hello comes from says nothing yet, so it is not counted by that.
+        let share = self.shares.get_mut(usize::from(head.session[0]) % SHARES);
+        if !share.is_some_and(|share| share.takes(SHARE, now)) || !self.hellos.takes(HELLOS, now) {
+            self.tally.limited += 1;
+            return None;
+        }
         let ends = (now / SLOT).saturating_add(2).saturating_mul(SLOT);
         self.tally.cookies += 1;
         let cookie = cookie(&self.run, from, &head.session, ends);
-        Head { kind: Kind::Cookie, ends, cookie, seen: NOBODY, port, ..*head }
+        Some(Head { kind: Kind::Cookie, ends, cookie, seen: NOBODY, port, ..*head })
     }
 
     fn answer(&mut self, head: &Head, from: SocketAddr, port: u16, now: u64) -> Option<Head> {
@@ -134,42 +151,68 @@ impl Desk {
             self.numbers.remove(number);
             self.ends.pop_front();
         }
-        if self.numbers.len() >= NUMBERS {
-            self.tally.limited += 1;
-            return None;
-        }
         let number = (head.session, head.number);
-        if !self.numbers.insert(number) {
+        if self.numbers.contains(&number) {
             self.tally.replayed += 1;
             return None;
         }
+        if self.numbers.len() >= NUMBERS || !self.is_within_limit(from.ip(), now) {
+            self.tally.limited += 1;
+            return None;
+        }
+        self.numbers.insert(number);
         self.ends.push_back((head.ends, number));
         self.tally.answers += 1;
         Some(Head { kind: Kind::Answer, cookie: [0; 16], seen: from, port, ..*head })
     }
 
     fn is_within_limit(&mut self, from: IpAddr, now: u64) -> bool {
-        let source = match from.to_canonical() {
-            // One customer has a whole /64.
-            IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from(u128::from(ip) >> 64 << 64)),
-            ip => ip,
-        };
-        if self.sources.len() >= SOURCES && !self.sources.contains_key(&source) {
-            // Whoever has been quiet long enough to be like new may be forgotten.
-            let quiet = u64::from(BURST / RATE);
-            self.sources.retain(|_, (_, last)| now.saturating_sub(*last) < quiet);
-            if self.sources.len() >= SOURCES {
-                return false;
+        let source = customer(from);
+        match self.sources.get(&source) {
+            Some(known) => drop(self.oldest.remove(&(known.last, source))),
+            // Whoever has asked nothing for the longest time is most like new.
+            None if self.sources.len() >= SOURCES => {
+                if let Some((_, quiet)) = self.oldest.pop_first() {
+                    self.sources.remove(&quiet);
+                }
             }
+            None => {}
         }
-        let (left, last) = self.sources.entry(source).or_insert((BURST, now));
-        let gained = u64::from(RATE).saturating_mul(now.saturating_sub(*last));
-        *left = u32::try_from(gained).unwrap_or(BURST).saturating_add(*left).min(BURST);
-        // A clock set back must not stop the refilling for as long.
-        *last = now;
-        match left.checked_sub(1) {
+        let bucket = self.sources.entry(source).or_insert_with(|| Bucket::new((BURST, RATE)));
+        let is_within = bucket.takes((BURST, RATE), now);
+        self.oldest.insert((bucket.last, source));
+        is_within
+    }
+}
+
+/// Who counts as one: an address, or a whole /64 of IPv6, which one customer has.
+pub(super) fn customer(from: IpAddr) -> IpAddr {
+    match from.to_canonical() {
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from(u128::from(ip) >> 64 << 64)),
+        ip => ip,
+    }
+}
+
+/// So many at once, and so many more in every second.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    left: u32,
+    last: u64,
+}
+
+impl Bucket {
+    fn new((burst, _): (u32, u32)) -> Self {
+        Bucket { left: burst, last: 0 }
+    }
+
+    /// Takes one out, if there is one.
+    fn takes(&mut self, (burst, rate): (u32, u32), now: u64) -> bool {
+        let gained = u64::from(rate).saturating_mul(now.saturating_sub(self.last));
+        self.left = u32::try_from(gained).unwrap_or(burst).saturating_add(self.left).min(burst);
+        self.last = now;
+        match self.left.checked_sub(1) {
             Some(rest) => {
-                *left = rest;
+                self.left = rest;
                 true
             }
             None => false,
@@ -250,17 +293,54 @@ mod tests {
     }
 
     #[test]
-    fn a_source_is_limited_and_recovers() {
-        let mut desk = Desk::new(&SECRET, &RUN);
-        let bytes = hello().seal(&Keys::new(&SECRET).hello(&hello().session), HEAD);
-        for _ in 0..BURST {
+    fn a_source_is_limited_by_its_asks_and_recovers() {
+        let (mut desk, ask) = asked();
+        let mut asks = (100..).map(|number| seal(&Head { number, ..ask }));
+        for bytes in asks.by_ref().take(BURST as usize) {
             assert!(desk.reply(&bytes, from(5000), 10_000, NOW).is_some());
         }
-        assert_eq!(desk.reply(&bytes, from(5001), 10_000, NOW), None);
+        let more = asks.next().expect("endless");
+        assert_eq!(desk.reply(&more, from(5000), 10_000, NOW), None);
         assert_eq!(desk.tally.limited, 1);
-        assert!(desk.reply(&bytes, from(5001), 10_000, NOW + 1).is_some());
-        let other = SocketAddr::new("192.0.2.8".parse().unwrap(), 1);
-        assert!(desk.reply(&bytes, other, 10_000, NOW + 1).is_some());
+        assert!(desk.reply(&more, from(5000), 10_000, NOW + 1).is_some());
+        // A recorded ask is told before it is counted.
+        assert_eq!(desk.reply(&more, from(5000), 10_000, NOW + 1), None);
+        assert_eq!((desk.tally.limited, desk.tally.replayed), (1, 1));
+    }
+
+    #[test]
+    fn a_recorded_hello_starves_nobody_else() {
+        let (mut desk, ask) = asked();
+        let keys = Keys::new(&SECRET);
+        let bytes = hello().seal(&keys.hello(&hello().session), HEAD);
+        for n in 0..SHARE.0 * 2 {
+            let forged = SocketAddr::new(IpAddr::from((0x0A00_0000 + n).to_be_bytes()), 1);
+            let _ = desk.reply(&bytes, forged, 10_000, NOW);
+        }
+        assert!(desk.tally.limited >= u64::from(SHARE.0));
+        assert_eq!((desk.sources.len(), desk.oldest.len()), (0, 0), "forged addresses leave nothing");
+        // Neither somebody else's hello nor an ask, even from an address that was forged.
+        let other = Head { session: [4; 16], ..hello() };
+        let bytes = other.seal(&keys.hello(&other.session), HEAD);
+        assert!(desk.reply(&bytes, from(5001), 10_000, NOW).is_some());
+        assert!(desk.reply(&seal(&ask), from(5000), 10_000, NOW).is_some());
+    }
+
+    #[test]
+    fn the_oldest_source_makes_room() {
+        let mut desk = Desk::new(&SECRET, &RUN);
+        for n in 0..SOURCES as u32 + 10 {
+            assert!(desk.is_within_limit(IpAddr::from((0x0A00_0000 + n).to_be_bytes()), NOW + u64::from(n)));
+        }
+        assert_eq!((desk.sources.len(), desk.oldest.len()), (SOURCES, SOURCES));
+        assert!(!desk.sources.contains_key(&IpAddr::from([10, 0, 0, 9])));
+        assert!(desk.sources.contains_key(&IpAddr::from([10, 0, 0, 10])));
+        // Who asks again is no longer the oldest.
+        let later = NOW + 100_000;
+        assert!(desk.is_within_limit(IpAddr::from([10, 0, 0, 10]), later));
+        assert!(desk.is_within_limit(IpAddr::from([192, 0, 2, 1]), later));
+        assert!(desk.sources.contains_key(&IpAddr::from([10, 0, 0, 10])));
+        assert!(!desk.sources.contains_key(&IpAddr::from([10, 0, 0, 11])));
     }
 
     #[test]
@@ -308,7 +388,8 @@ mod tests {
                 _ => bytes.truncate(next() as usize % bytes.len()),
             }
             // Mutants count against nobody; the limit would hide what is looked for.
-            desk.sources.clear();
+            (desk.sources, desk.oldest) = Default::default();
+            (desk.hellos, desk.shares) = (Bucket::new(HELLOS), vec![Bucket::new(SHARE); SHARES]);
             if let Some(reply) = desk.reply(&bytes, from(5000), 10_000, NOW) {
                 assert_eq!(reply.len(), bytes.len());
                 assert!(matches!(kind, Kind::Hello | Kind::Ask));

@@ -1,9 +1,10 @@
 //! The reflector's sockets.
 
-use super::desk::{Desk, Tally};
+use super::desk::{Desk, Tally, customer};
 use super::wire::HEAD;
 use ring::rand::{SecureRandom, SystemRandom};
 use rustix::net::sockopt;
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -13,13 +14,18 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
 
 /// Seconds a reflector may run at most: 31 days.
 const LONGEST: u64 = 31 * 24 * 3600;
 /// TCP connections at once.
 const CONNECTIONS: usize = 256;
+/// Of one source; a client opens so many.
+const PER_SOURCE: usize = 128;
+/// Until the first head is there: who has none keeps nobody's place.
+const FIRST_HEAD: Duration = Duration::from_secs(1);
 /// Seconds of one connection, and messages in it.
 const CONNECTION: (u64, usize) = (10, 8);
 
@@ -63,6 +69,23 @@ pub enum CannotServe {
 }
 
 impl Reflector {
+    /// Whether it may start at a time (seconds since 1970): asked before anything is opened, or promised.
+    ///
+    /// # Errors
+    /// What it lacks. That its ports are free is only known when they are opened.
+    pub fn check(&self, now: u64) -> Result<(), CannotServe> {
+        if self.bind.is_unspecified() || self.bind.is_multicast() {
+            return Err(CannotServe::NoAddress);
+        }
+        if self.until <= now || self.until - now > LONGEST {
+            return Err(CannotServe::NoEnd);
+        }
+        if self.ports.is_empty() && self.tcp.is_empty() {
+            return Err(CannotServe::NoPorts);
+        }
+        Ok(())
+    }
+
     /// Replies until the end, or until `stop` is done. `now` gives seconds since 1970.
     ///
     /// # Errors
@@ -72,18 +95,10 @@ impl Reflector {
         N: Fn() -> u64 + Send + Sync + 'static,
     {
         let begins = now();
-        if self.bind.is_unspecified() || self.bind.is_multicast() {
-            return Err(CannotServe::NoAddress);
-        }
-        if self.until <= begins || self.until - begins > LONGEST {
-            return Err(CannotServe::NoEnd);
-        }
-        if self.ports.is_empty() && self.tcp.is_empty() {
-            return Err(CannotServe::NoPorts);
-        }
+        self.check(begins)?;
         let mut run = [0; 32];
         SystemRandom::new().fill(&mut run).map_err(|_| CannotServe::NoRandom)?;
-        let now = Arc::new(now);
+        let clock = Arc::new(Clock { wall: now, begins, began: Instant::now(), until: self.until });
         let desk = Arc::new(Mutex::new(Desk::new(&self.secret, &run)));
         let mut tasks = JoinSet::new();
         // All sockets first: none replies unless all can be had.
@@ -97,24 +112,17 @@ impl Reflector {
             let listener = TcpListener::bind(SocketAddr::new(self.bind, *port)).await;
             listeners.push((*port, listener.map_err(|error| CannotServe::Port(*port, error))?));
         }
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        let room = Room { all: Arc::new(Semaphore::new(CONNECTIONS)), sources: Arc::default() };
         for (port, socket) in datagrams {
-            tasks.spawn(udp(socket, port, Arc::clone(&desk), Arc::clone(&now), self.until));
+            tasks.spawn(udp(socket, port, Arc::clone(&desk), Arc::clone(&clock)));
         }
         for (port, listener) in listeners {
-            tasks.spawn(tcp(
-                listener,
-                port,
-                Arc::clone(&desk),
-                Arc::clone(&now),
-                self.until,
-                Arc::clone(&room),
-            ));
+            tasks.spawn(tcp(listener, port, Arc::clone(&desk), Arc::clone(&clock), room.clone()));
         }
         let end = async {
             // The clock may be set while we run: ask it, instead of sleeping until then.
-            while now() < self.until {
-                tokio::time::sleep(Duration::from_secs(self.until.saturating_sub(now()).clamp(1, 5))).await;
+            while !clock.is_over() {
+                tokio::time::sleep(Duration::from_secs(clock.left().clamp(1, 5))).await;
             }
         };
         let (mut end, mut stop) = (pin!(end), pin!(stop));
@@ -125,6 +133,71 @@ impl Reflector {
         .await;
         tasks.shutdown().await;
         Ok(at(&desk).tally)
+    }
+}
+
+/// The wall clock says when all of it ends. Whether a cookie has ended must not depend on it: a clock that is set back
+/// would make numbers that are forgotten already good for another time.
+struct Clock<N> {
+    wall: N,
+    begins: u64,
+    began: Instant,
+    until: u64,
+}
+
+impl<N: Fn() -> u64> Clock<N> {
+    fn steady(&self) -> u64 {
+        self.begins.saturating_add(self.began.elapsed().as_secs())
+    }
+
+    fn left(&self) -> u64 {
+        self.until.saturating_sub((self.wall)())
+    }
+
+    fn is_over(&self) -> bool {
+        self.left() == 0
+    }
+}
+
+/// Places for connections, and how many each source has.
+#[derive(Clone)]
+struct Room {
+    all: Arc<Semaphore>,
+    sources: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+impl Room {
+    /// A place, as long as it is held; `None` when there are too many.
+    fn place(&self, from: IpAddr) -> Option<Place> {
+        let one = Arc::clone(&self.all).try_acquire_owned().ok()?;
+        let source = customer(from);
+        // No more entries than places.
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = sources.entry(source).or_insert(0);
+        if *taken >= PER_SOURCE {
+            return None;
+        }
+        *taken += 1;
+        drop(sources);
+        Some(Place { _one: one, source, sources: Arc::clone(&self.sources) })
+    }
+}
+
+struct Place {
+    _one: OwnedSemaphorePermit,
+    source: IpAddr,
+    sources: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(taken) = sources.get_mut(&self.source) {
+            *taken -= 1;
+            if *taken == 0 {
+                sources.remove(&self.source);
+            }
+        }
     }
 }
 
@@ -150,7 +223,7 @@ pub(super) fn never_in_pieces(socket: &std::net::UdpSocket) -> io::Result<()> {
     Ok(())
 }
 
-async fn udp<N: Fn() -> u64>(socket: UdpSocket, port: u16, desk: Arc<Mutex<Desk>>, now: Arc<N>, until: u64) {
+async fn udp<N: Fn() -> u64>(socket: UdpSocket, port: u16, desk: Arc<Mutex<Desk>>, clock: Arc<Clock<N>>) {
     let mut buffer = vec![0_u8; 65_535];
     loop {
         let Ok((length, from)) = socket.recv_from(&mut buffer).await else {
@@ -158,12 +231,11 @@ async fn udp<N: Fn() -> u64>(socket: UdpSocket, port: u16, desk: Arc<Mutex<Desk>
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let moment = now();
-        if moment >= until {
+        if clock.is_over() {
             return;
         }
         let datagram = buffer.get(..length).unwrap_or_default();
-        let reply = at(&desk).reply(datagram, from, port, moment);
+        let reply = at(&desk).reply(datagram, from, port, clock.steady());
         if let Some(reply) = reply
             && socket.send_to(&reply, from).await.is_err()
         {
@@ -172,14 +244,8 @@ async fn udp<N: Fn() -> u64>(socket: UdpSocket, port: u16, desk: Arc<Mutex<Desk>
     }
 }
 
-async fn tcp<N>(
-    listener: TcpListener,
-    port: u16,
-    desk: Arc<Mutex<Desk>>,
-    now: Arc<N>,
-    until: u64,
-    room: Arc<Semaphore>,
-) where
+async fn tcp<N>(listener: TcpListener, port: u16, desk: Arc<Mutex<Desk>>, clock: Arc<Clock<N>>, room: Room)
+where
     N: Fn() -> u64 + Send + Sync + 'static,
 {
     let mut connections = JoinSet::new();
@@ -191,15 +257,15 @@ async fn tcp<N>(
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
+        let Some(place) = room.place(from.ip()) else {
             at(&desk).tally.connections += 1;
             continue;
         };
-        let (desk, now) = (Arc::clone(&desk), Arc::clone(&now));
+        let (desk, clock) = (Arc::clone(&desk), Arc::clone(&clock));
         connections.spawn(async move {
             let (seconds, _) = CONNECTION;
-            let whole = converse(stream, from, port, &desk, &*now, until);
-            if tokio::time::timeout(Duration::from_secs(seconds), whole).await.is_err() {
+            let whole = converse(stream, from, port, &desk, &clock);
+            if timeout(Duration::from_secs(seconds), whole).await.is_err() {
                 at(&desk).tally.connections += 1;
             }
             drop(place);
@@ -207,21 +273,26 @@ async fn tcp<N>(
     }
 }
 
-async fn converse(
+async fn converse<N: Fn() -> u64>(
     mut stream: TcpStream,
     from: SocketAddr,
     port: u16,
     desk: &Mutex<Desk>,
-    now: &impl Fn() -> u64,
-    until: u64,
+    clock: &Clock<N>,
 ) {
-    let (_, messages) = CONNECTION;
+    let (seconds, messages) = CONNECTION;
     let mut head = [0_u8; HEAD];
-    for _ in 0..messages {
-        if stream.read_exact(&mut head).await.is_err() || now() >= until {
-            return;
+    for message in 0..messages {
+        let wait = if message == 0 { FIRST_HEAD } else { Duration::from_secs(seconds) };
+        match timeout(wait, stream.read_exact(&mut head)).await {
+            Ok(Ok(_)) if !clock.is_over() => {}
+            Ok(_) => return,
+            Err(_) => {
+                at(desk).tally.connections += 1;
+                return;
+            }
         }
-        let reply = at(desk).reply(&head, from, port, now());
+        let reply = at(desk).reply(&head, from, port, clock.steady());
         // Who cannot speak the protocol is not listened to any longer.
         let Some(reply) = reply else { return };
         if stream.write_all(&reply).await.is_err() {

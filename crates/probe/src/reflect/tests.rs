@@ -157,14 +157,24 @@ async fn forged_expired_and_repeated_asks_get_nothing() {
     socket.send(&buffer[..length]).await.unwrap();
     socket.send(b"?").await.unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
-    running.clock.store(cookie.ends, Ordering::Relaxed);
+    // A clock that is set does not end a cookie, nor make an ask new; time does.
+    running.clock.store(cookie.ends + 1000, Ordering::Relaxed);
+    let (_, next) = session.next(10_000, Some((cookie.ends, cookie.cookie)), HEAD);
+    socket.send(&next).await.unwrap();
+    tokio::time::timeout(LONG, socket.recv(&mut buffer)).await.unwrap().unwrap();
+    running.clock.store(NOW - 1000, Ordering::Relaxed);
+    socket.send(&ask).await.unwrap();
+    assert!(tokio::time::timeout(Duration::from_millis(300), socket.recv(&mut buffer)).await.is_err());
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(40)).await;
+    tokio::time::resume();
     let (_, late) = session.next(10_000, Some((cookie.ends, cookie.cookie)), HEAD);
     socket.send(&late).await.unwrap();
     assert!(tokio::time::timeout(Duration::from_millis(500), socket.recv(&mut buffer)).await.is_err());
     let tally = running.tally().await;
     let counts =
         (tally.cookies, tally.answers, tally.wrong_cookie, tally.replayed, tally.expired, tally.foreign);
-    assert_eq!(counts, (1, 1, 2, 1, 1, 2), "{tally:?}");
+    assert_eq!(counts, (1, 2, 2, 2, 1, 2), "{tally:?}");
     assert!(tally.bytes_out <= tally.bytes_in);
 }
 
@@ -172,9 +182,10 @@ async fn forged_expired_and_repeated_asks_get_nothing() {
 async fn a_reflector_has_an_address_and_an_end() {
     let starts = |reflector: Reflector| reflector.serve(|| NOW, std::future::ready(()));
     let good = reflector(host(6), vec![10_000]);
-    assert!(starts(good.clone()).await.is_ok());
+    assert!(good.check(NOW).is_ok() && starts(good.clone()).await.is_ok());
     let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     assert!(matches!(starts(Reflector { bind: any, ..good.clone() }).await, Err(CannotServe::NoAddress)));
+    assert!(matches!(Reflector { bind: any, ..good.clone() }.check(NOW), Err(CannotServe::NoAddress)));
     for until in [0, NOW, NOW + 365 * 24 * 3600] {
         assert!(matches!(starts(Reflector { until, ..good.clone() }).await, Err(CannotServe::NoEnd)));
     }
@@ -236,6 +247,53 @@ async fn echoes_are_as_large_as_asked() {
     assert!(began.elapsed() < LONG);
     let tally = running.tally().await;
     assert!(tally.bytes_in >= (128 + 548 + 1472 + 8972) && tally.bytes_out <= tally.bytes_in);
+}
+
+#[tokio::test]
+async fn strangers_do_not_keep_places() {
+    let mut it = reflector(host(14), Vec::new());
+    it.tcp = vec![10_000];
+    let running = start(it).await;
+    // More connections that say nothing than one source may have.
+    let mut mute = Vec::new();
+    for _ in 0..150 {
+        mute.push(tokio::net::TcpStream::connect(SocketAddr::new(host(14), 10_000)).await.unwrap());
+    }
+    let answer = range_tcp(host(14), &[10_000], &SECRET, LONG, None).await;
+    assert_eq!(answer.report.reach, Reach::Passes, "{answer:?}");
+    drop(mute);
+    assert!(running.tally().await.connections > 0);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_is_asked_for_again_and_proves_nothing() {
+    let other = tokio::net::TcpListener::bind(SocketAddr::new(host(15), 10_000)).await.unwrap();
+    let cuts = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&cuts);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = other.accept().await {
+            count.fetch_add(1, Ordering::Relaxed);
+            drop(stream);
+        }
+    });
+    let answer = range_tcp(host(15), &[10_000], &SECRET, LONG, None).await;
+    assert_eq!(answer.ports, [(10_000, Reach::Undecided(Text::new("probe-reflect-cut")))]);
+    assert_eq!(cuts.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn silence_without_a_wait_is_undecided() {
+    let mute = tokio::net::TcpListener::bind(SocketAddr::new(host(16), 10_000)).await.unwrap();
+    let brief = Duration::from_millis(300);
+    let answer = range_tcp(host(16), &[10_000], &SECRET, brief, None).await;
+    assert_eq!(answer.ports[0].1, Reach::Undecided(Text::new("probe-udp-not-awaited")));
+    let answer = range_tcp(host(16), &[10_000], &SECRET, Duration::from_secs(3), None).await;
+    assert_eq!(answer.ports[0].1, Reach::Silent);
+    drop(mute);
+    let mute = UdpSocket::bind(SocketAddr::new(host(16), 10_000)).await.unwrap();
+    let answer = range(host(16), &[10_000], &SECRET, Duration::from_millis(50), None).await;
+    assert_eq!(answer.ports[0].1, Reach::Undecided(Text::new("probe-udp-not-awaited")));
+    drop(mute);
 }
 
 #[tokio::test]

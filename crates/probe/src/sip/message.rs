@@ -28,8 +28,8 @@ pub struct Message {
 pub enum Frame {
     /// Not all of it has come yet.
     Part,
-    /// A message, and how many bytes it took.
-    Whole(Message, usize),
+    /// A message.
+    Whole(Message),
     /// This is no SIP.
     Garbage,
 }
@@ -38,7 +38,7 @@ pub enum Frame {
 pub fn read(bytes: &[u8]) -> Option<Message> {
     let skip = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
     let bytes = bytes.get(skip..)?;
-    let (head, body) = split(bytes)?;
+    let (head, body) = split(bytes, 0)?;
     let mut message = head_of(head)?;
     // RFC 3261 section 18.3: a datagram's body ends at Content-Length; without one, at the datagram's end.
     let length = message.length().unwrap_or(body.len()).min(body.len());
@@ -46,22 +46,64 @@ pub fn read(bytes: &[u8]) -> Option<Message> {
     Some(message)
 }
 
-/// Reads the first message of a connection's bytes. Blank lines before it are keep-alives (RFC 5626 section 3.5.1).
-pub fn frame(bytes: &[u8]) -> Frame {
-    let skip = bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-    let Some(bytes) = bytes.get(skip..).filter(|bytes| !bytes.is_empty()) else { return Frame::Part };
-    let Some((head, rest)) = split(bytes) else {
-        return if could_begin(bytes) { Frame::Part } else { Frame::Garbage };
-    };
-    let Some(mut message) = head_of(head) else { return Frame::Garbage };
-    // RFC 3261 section 18.3: over a stream there must be a Content-Length; whoever leaves it out has no body.
-    let length = message.length().unwrap_or(0);
-    match rest.get(..length) {
-        Some(body) => {
-            message.body = body.to_vec();
-            Frame::Whole(message, skip + bytes.len() - rest.len() + length)
+/// The bytes of a connection that are not read yet. Remembers how far it has looked, so that bytes that come one by one
+/// are not looked at again and again.
+#[derive(Debug, Default)]
+pub struct Unread {
+    bytes: Vec<u8>,
+    // No head ends before this.
+    looked: usize,
+    // No message ends before this.
+    needed: usize,
+    // The first line is one of SIP.
+    is_begun: bool,
+}
+
+impl Unread {
+    /// Adds what has come.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// What there is.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Takes the first message out. Blank lines before it are keep-alives (RFC 5626 section 3.5.1).
+    pub fn next(&mut self) -> Frame {
+        if self.needed > 0 && self.bytes.len() < self.needed {
+            return Frame::Part;
         }
-        None => Frame::Part,
+        if self.looked == 0 {
+            let skip = self.bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+            self.bytes.drain(..skip);
+        }
+        if self.bytes.is_empty() {
+            return Frame::Part;
+        }
+        let Some((head, rest)) = split(&self.bytes, self.looked) else {
+            // An end of the head may have begun in the last bytes.
+            self.looked = self.bytes.len().saturating_sub(3);
+            if !self.is_begun && !could_begin(&self.bytes) {
+                return Frame::Garbage;
+            }
+            self.is_begun = self.bytes.contains(&b'\n');
+            return Frame::Part;
+        };
+        let Some(mut message) = head_of(head) else { return Frame::Garbage };
+        // RFC 3261 section 18.3: over a stream there must be a Content-Length; whoever leaves it out has no body.
+        let length = message.length().unwrap_or(0);
+        let used = (self.bytes.len() - rest.len()).saturating_add(length);
+        let Some(body) = rest.get(..length) else {
+            self.looked = head.len();
+            self.needed = used;
+            return Frame::Part;
+        };
+        message.body = body.to_vec();
+        self.bytes.drain(..used);
+        (self.looked, self.needed, self.is_begun) = (0, 0, false);
+        Frame::Whole(message)
     }
 }
 
@@ -77,8 +119,9 @@ fn could_begin(bytes: &[u8]) -> bool {
     start_of(&String::from_utf8_lossy(line)).is_some()
 }
 
-fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    for (at, _) in bytes.iter().enumerate().filter(|(_, b)| **b == b'\n') {
+/// Head and what follows it, where the head's last line does not end before `from`.
+fn split(bytes: &[u8], from: usize) -> Option<(&[u8], &[u8])> {
+    for (at, _) in bytes.iter().enumerate().skip(from).filter(|(_, b)| **b == b'\n') {
         let rest = bytes.get(at + 1..)?;
         let blank = if rest.starts_with(b"\r\n") { 2 } else { usize::from(rest.starts_with(b"\n")) };
         if blank > 0 {
@@ -262,16 +305,52 @@ mod tests {
 
     #[test]
     fn streams_are_framed_by_content_length() {
-        let bytes = format!("\r\n\r\n{OK}");
-        let Frame::Whole(message, used) = frame(bytes.as_bytes()) else { panic!("whole") };
-        assert_eq!(message.body, b"abc");
-        assert_eq!(bytes.get(used..), Some("def"));
-        for cut in 0..used {
-            assert_eq!(frame(&bytes.as_bytes()[..cut]), Frame::Part, "at {cut}");
+        let one = OK.strip_suffix("def").expect("beyond its length");
+        let bytes = format!("\r\n\r\n{one}\r\n{one}");
+        // All at once, in pieces, byte by byte: the same.
+        for size in [1, 2, 3, 7, 1000] {
+            let (mut unread, mut bodies) = (Unread::default(), Vec::new());
+            for part in bytes.as_bytes().chunks(size) {
+                unread.extend(part);
+                loop {
+                    match unread.next() {
+                        Frame::Whole(message) => bodies.push(message.body),
+                        frame => break assert_eq!(frame, Frame::Part),
+                    }
+                }
+            }
+            assert_eq!(bodies, [b"abc", b"abc"], "{size}");
+            assert!(unread.bytes().is_empty());
         }
-        assert_eq!(frame(b"HTTP/1.1 400 Bad Request\r\n"), Frame::Garbage);
-        assert_eq!(frame(b"\x16\x03\x01"), Frame::Garbage);
-        assert_eq!(frame(b"220 mail.example ESMTP\r\n"), Frame::Garbage);
+        let garbage = |bytes: &[u8]| {
+            let mut unread = Unread::default();
+            unread.extend(bytes);
+            unread.next() == Frame::Garbage
+        };
+        assert!(garbage(b"HTTP/1.1 400 Bad Request\r\n"));
+        assert!(garbage(b"\x16\x03\x01"));
+        assert!(garbage(b"220 mail.example ESMTP\r\n"));
+    }
+
+    #[test]
+    fn bytes_that_come_one_by_one_are_looked_at_once() {
+        let mut unread = Unread::default();
+        let head = "SIP/2.0 200 OK\r\n".to_owned() + &"X: y\r\n".repeat(9000);
+        let end = "l: 70000\r\n\r\n";
+        for byte in head.bytes().chain(end.bytes()) {
+            unread.extend(&[byte]);
+            assert_eq!(
+                unread.next(),
+                if unread.bytes.len() < head.len() + end.len() { Frame::Part } else { Frame::Garbage }
+            );
+            assert!(unread.bytes.len() - unread.looked <= 3 || unread.bytes.ends_with(b"\n\r\n"));
+        }
+        let mut long = Unread::default();
+        long.extend(b"SIP/2.0 200 OK\r\nl: 70000\r\n\r\n");
+        assert_eq!((long.next(), long.needed), (Frame::Part, 28 + 70_000));
+        long.extend(&[b'x'; 70_000]);
+        assert!(matches!(long.next(), Frame::Whole(message) if message.body.len() == 70_000));
+        assert!(long.bytes.is_empty());
     }
 
     #[test]
@@ -300,7 +379,11 @@ mod tests {
                     _ => drop(bytes.remove(at)),
                 }
             }
-            let _ = frame(&bytes);
+            let mut unread = Unread::default();
+            for part in bytes.chunks(17) {
+                unread.extend(part);
+                let _ = unread.next();
+            }
             if let Some(message) = read(&bytes) {
                 let _ = message.list("via").into_iter().map(Via::read).count();
                 message.headers.iter().for_each(|(_, value)| drop(address(value)));

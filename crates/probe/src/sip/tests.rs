@@ -1,5 +1,5 @@
 use super::*;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 fn options(server: SocketAddr, transport: Transport) -> Options {
     let deadline = Duration::from_secs(8);
@@ -348,4 +348,34 @@ async fn a_name_that_is_none_stays_out_of_the_message() {
     asked.name = "a\r\nX-Evil: 1".to_owned();
     let sent = Sent::new(&asked, "127.0.0.1:40000".parse().unwrap()).unwrap();
     assert!(String::from_utf8(sent.bytes()).unwrap().starts_with("OPTIONS sip:127.0.0.1 SIP/2.0\r\n"));
+}
+
+#[tokio::test]
+async fn what_had_no_time_to_be_answered_is_not_lost() {
+    let mute = udp(|_, _| Vec::new()).await;
+    let brief = Options { deadline: Duration::from_millis(200), ..options(mute, Transport::Udp) };
+    let report = check(&brief).await;
+    assert_eq!(report.reach, Reach::Undecided(Text::new("probe-udp-not-awaited")));
+    assert_eq!(report.samples.sent, 0);
+    let server = tcp(|mut stream| async move {
+        let request = request_of(&mut stream).await;
+        let from = stream.peer_addr().unwrap();
+        stream.write_all(&answer(&request, "200 OK", from, &[])).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    });
+    let brief =
+        Options { samples: 2, deadline: Duration::from_secs(2), ..options(server.await, Transport::Tcp) };
+    let report = check(&brief).await;
+    assert_eq!((report.reach, report.samples.sent, report.samples.times.len()), (Reach::Passes, 1, 1));
+}
+
+#[test]
+fn what_this_host_could_not_send_is_no_verdict() {
+    let mut ended = Ended::default();
+    ended.left(Err(nix::errno::Errno::ENOBUFS.into()));
+    assert!(matches!(ended.reach(), Reach::Undecided(text) if text.id == "probe-own-error"));
+    ended.left(Ok(()));
+    assert_eq!((ended.reach(), ended.sent), (Reach::Silent, 1));
+    ended.left(Err(nix::errno::Errno::EPERM.into()));
+    assert_eq!(ended.reach(), Reach::Prohibited(None));
 }

@@ -80,6 +80,17 @@ impl Failure {
         }
     }
 
+    /// Whether this may be a server that shares no suite with us: those send an alert, and often just hang up.
+    pub(super) fn is_refusal(&self) -> bool {
+        let Some(error) = &self.error else { return false };
+        match self.reason() {
+            Some(Error::AlertReceived(AlertDescription::UnrecognisedName)) => false,
+            Some(Error::AlertReceived(_) | Error::PeerIncompatible(_)) => !self.is_certificate_wanted,
+            Some(_) => false,
+            None => self.heard.bytes == 0 && error.kind() != ErrorKind::TimedOut,
+        }
+    }
+
     fn reason(&self) -> Option<&Error> {
         self.error.as_ref()?.get_ref()?.downcast_ref()
     }

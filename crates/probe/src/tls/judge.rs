@@ -48,11 +48,12 @@ const INSPECTORS: &[&str] = &[
     "burp",
 ];
 
-/// Adds what is to be said of the chain (the server's own certificate first).
+/// Adds what is to be said of the chain (the server's own certificate first), and of the error in its proof that it
+/// holds that certificate's key.
 pub(super) fn judge(
     probe: &Handshake,
     chain: &[CertificateDer<'static>],
-    is_proof_bad: bool,
+    proof: Option<&Error>,
     report: &mut Report,
 ) {
     report.number("certificates", chain.len() as f64);
@@ -61,13 +62,8 @@ pub(super) fn judge(
         return report.fault(FindingId::TlsFailed, Text::new("probe-tls-certificate-unreadable"));
     };
     describe(own, probe.now, report);
-    // The library calls every signature of an RSA key outside its sizes wrong: nothing is known of those.
-    let is_checkable = own.key != KeyKind::Rsa || (2048..=8192).contains(&own.key_bits);
-    if is_proof_bad && is_checkable {
-        let text = Text::new("probe-tls-not-its-key").arg("subject", &own.subject);
-        report.fault(FindingId::TlsFailed, text);
-    }
     let trust = trusted_by(probe, chain, &read);
+    report.faults.extend(proof.and_then(|error| proof_fault(error, chain, own, &trust)));
     report.word("trust", trust.name());
     report.faults.extend(trust_fault(probe, &read, own, &trust));
     let name = if probe.expect == Expect::Any { "" } else { probe.name.as_str() };
@@ -80,6 +76,46 @@ pub(super) fn judge(
             .for_each(|f| f.is_sure = false);
     }
     report.faults.extend(faults);
+}
+
+/// What an error in the proof of the key says: anybody can show a certificate, and choose a scheme that does not fit.
+fn proof_fault(
+    error: &Error,
+    chain: &[CertificateDer<'static>],
+    own: &Certificate,
+    trust: &Trust,
+) -> Option<Fault> {
+    let is_wrong = matches!(error, Error::InvalidCertificate(CertificateError::BadSignature));
+    let is_sure = chain.first().is_some_and(|der| is_checkable(der, own));
+    let text = match is_wrong && is_sure {
+        true => Text::new("probe-tls-not-its-key"),
+        false => Text::new("probe-tls-proof-unfit").arg("detail", error),
+    };
+    // Of a key that the library cannot check nothing is known; a pin is worth nothing without that.
+    let is_told = is_sure || matches!(trust, Trust::Pin);
+    is_told.then(|| Fault { id: FindingId::TlsFailed, text: text.arg("subject", &own.subject), is_sure })
+}
+
+/// Whether the library can check what the key of a certificate has signed.
+fn is_checkable(der: &CertificateDer<'static>, own: &Certificate) -> bool {
+    // It calls every signature of an RSA key outside its sizes wrong.
+    if own.key == KeyKind::Rsa && !(2048..=8192).contains(&own.key_bits) {
+        return false;
+    }
+    let Ok(parsed) = ParsedCertificate::try_from(der) else { return false };
+    let info = parsed.subject_public_key_info();
+    // SubjectPublicKeyInfo is a sequence of the algorithm, itself a sequence, and the key (RFC 5280 section 4.1).
+    let inner = match info.as_ref() {
+        [0x30, length, inner @ ..] if *length < 0x80 => inner,
+        [0x30, length, rest @ ..] => rest.get(usize::from(length & 0x7f)..).unwrap_or_default(),
+        _ => return false,
+    };
+    default_provider().signature_verification_algorithms.all.iter().any(|algorithm| {
+        let id = algorithm.public_key_alg_id();
+        let rest = inner.strip_prefix(&[0x30]).unwrap_or_default();
+        rest.first().is_some_and(|length| usize::from(*length) == id.len())
+            && rest.get(1..).unwrap_or_default().starts_with(&id)
+    })
 }
 
 /// Whose word stands for a chain.
@@ -114,11 +150,17 @@ impl Trust {
 }
 
 fn trusted_by(probe: &Handshake, chain: &[CertificateDer<'static>], read: &[Certificate]) -> Trust {
-    if read.iter().any(|certificate| probe.pins.contains(&certificate.pin)) {
-        return Trust::Pin;
-    }
     let Some(own) = read.first() else { return Trust::None(Unknown::Issuer) };
     let at = within(own, probe.now);
+    if probe.pins.contains(&own.pin) {
+        return Trust::Pin;
+    }
+    // Anybody can show a certificate of somebody else's: it counts where it, or one that it signed, signed the first.
+    let pinned = chain.iter().zip(read).skip(1).filter(|(_, read)| probe.pins.contains(&read.pin));
+    let anchors: Vec<CertificateDer<'static>> = pinned.map(|(der, _)| der.clone()).collect();
+    if is_known(chain, &anchors, at) {
+        return Trust::Pin;
+    }
     let public = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let Err(unknown) = leads_to(chain, &public, at) else { return Trust::Public };
     if is_known(chain, &probe.extra_roots, at) {

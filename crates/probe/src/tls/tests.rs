@@ -1,3 +1,5 @@
+mod offers;
+
 use super::*;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
@@ -55,6 +57,10 @@ fn own(names: &[&str], years: [i32; 2]) -> CertificateParams {
 type Shown = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
 async fn server(shown: Shown, version: &'static SupportedProtocolVersion, alpn: &[&[u8]]) -> SocketAddr {
+    serve(config(shown, version, alpn), [Duration::ZERO; 2]).await
+}
+
+fn config(shown: Shown, version: &'static SupportedProtocolVersion, alpn: &[&[u8]]) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[version])
@@ -63,13 +69,22 @@ async fn server(shown: Shown, version: &'static SupportedProtocolVersion, alpn: 
         .with_single_cert(shown.0, shown.1)
         .unwrap();
     config.alpn_protocols = alpn.iter().map(|alpn| alpn.to_vec()).collect();
+    config
+}
+
+/// Makes the first one wait, and the later ones.
+async fn serve(config: ServerConfig, waits: [Duration; 2]) -> SocketAddr {
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
+        let [mut wait, later] = waits;
         while let Ok((stream, _)) = listener.accept().await {
             let accepting = acceptor.accept(stream);
+            let waiting = tokio::time::sleep(wait);
+            wait = later;
             tokio::spawn(async move {
+                waiting.await;
                 if let Ok(mut stream) = accepting.await {
                     let _ = stream.read(&mut [0; 64]).await;
                 }
@@ -158,6 +173,58 @@ async fn pins_decide_before_authorities() {
 }
 
 #[tokio::test]
+async fn a_pin_counts_on_the_way_to_the_servers_certificate_only() {
+    let (vendor, other) = (Authority::new("Vendor CA"), Authority::new("Box CA"));
+    let pin = certificate::read(&vendor.der).unwrap().pin;
+    for (authority, trust) in [(&vendor, "pin"), (&other, "none")] {
+        let mut shown = authority.sign(&[NAME], [2024, 2027]);
+        // The vendor's certificate is public: whoever is in between can show it, too.
+        shown.0.push(vendor.der.clone());
+        let address = server(shown, &rustls::version::TLS13, &[]).await;
+        for expect in [Expect::Public, Expect::Private] {
+            let report = check(&Handshake { pins: vec![pin], expect, ..probe(address) }).await;
+            assert_eq!((word(&report, "trust"), ids(&report).is_empty()), (trust, trust == "pin"));
+        }
+    }
+}
+
+/// Shows a certificate, and signs with some other key.
+#[derive(Debug)]
+struct Thief(Arc<CertifiedKey>);
+
+impl rustls::server::ResolvesServerCert for Thief {
+    fn resolve(&self, _: rustls::server::ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+}
+
+#[tokio::test]
+async fn showing_a_certificate_is_no_proof() {
+    let authority = Authority::new("Vendor CA");
+    let (chain, _) = authority.sign(&[NAME], [2024, 2027]);
+    let cases = [
+        (&rcgen::PKCS_ECDSA_P256_SHA256, "probe-tls-not-its-key"),
+        (&rcgen::PKCS_ED25519, "probe-tls-proof-unfit"),
+    ];
+    for (kind, text) in cases {
+        let key = PrivateKeyDer::try_from(KeyPair::generate_for(kind).unwrap().serialize_der()).unwrap();
+        let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
+        let thief = Thief(Arc::new(CertifiedKey::new(chain.clone(), key)));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(thief));
+        let address = serve(config, [Duration::ZERO; 2]).await;
+        for expect in [Expect::Public, Expect::Any] {
+            let asked = Handshake { extra_roots: vec![authority.der.clone()], expect, ..probe(address) };
+            assert_eq!(ids(&check(&asked).await), [("tls-failed", text, true)]);
+        }
+    }
+}
+
+#[tokio::test]
 async fn unknown_issuers_fail_unless_they_are_expected() {
     let cases =
         [("Device CA", &["tls-failed"][..]), ("Fortinet_CA_SSL", &["tls-failed", "tls-intercepted"][..])];
@@ -225,22 +292,30 @@ fn an_authority_that_is_not_valid_is_told_apart() {
     let mut report = Report::of(Reach::Passes);
     let mut asked = probe(SocketAddr::from(([127, 0, 0, 1], 1)));
     asked.extra_roots = vec![root.der.clone()];
-    judge::judge(&asked, &chain, false, &mut report);
+    judge::judge(&asked, &chain, None, &mut report);
     assert_eq!(ids(&report), [("tls-failed", "probe-tls-issuer-not-valid", true)]);
     // A signature over the handshake that is not of the certificate's key.
     asked.expect = Expect::Any;
     let mut report = Report::of(Reach::Passes);
-    judge::judge(&asked, &chain, true, &mut report);
+    let wrong = rustls::Error::InvalidCertificate(rustls::CertificateError::BadSignature);
+    judge::judge(&asked, &chain, Some(&wrong), &mut report);
     assert_eq!(ids(&report), [("tls-failed", "probe-tls-not-its-key", true)]);
     // Of an RSA key this short the library cannot tell.
     let short = CertificateDer::from(include_bytes!("../certificate/rsa1024-sha1.der").to_vec());
     asked.now = NOW + 2 * 86_400;
     let mut report = Report::of(Reach::Passes);
-    judge::judge(&asked, &[short], true, &mut report);
+    judge::judge(&asked, std::slice::from_ref(&short), Some(&wrong), &mut report);
     let weak = [("tls-weak", "probe-tls-weak-key", true), ("tls-weak", "probe-tls-weak-signature", true)];
     assert_eq!(ids(&report), weak);
+    // Nor of a curve it does not know; a pin on a key that nobody proved to hold is not believed without a word.
+    let curve = CertificateDer::from(include_bytes!("../certificate/p192.der").to_vec());
+    asked.pins = vec![certificate::read(&curve).unwrap().pin];
     let mut report = Report::of(Reach::Passes);
-    judge::judge(&asked, &[CertificateDer::from(vec![1, 2, 3])], false, &mut report);
+    judge::judge(&asked, &[curve], Some(&wrong), &mut report);
+    assert_eq!(ids(&report)[0], ("tls-failed", "probe-tls-proof-unfit", false));
+    asked.pins.clear();
+    let mut report = Report::of(Reach::Passes);
+    judge::judge(&asked, &[CertificateDer::from(vec![1, 2, 3])], None, &mut report);
     assert_eq!(ids(&report), [("tls-failed", "probe-tls-certificate-unreadable", true)]);
 }
 
@@ -300,7 +375,8 @@ async fn it_ends_in_time_whatever_the_other_end_does() {
     let begin = Instant::now();
     let second = Some(Duration::from_secs(1));
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    assert_eq!(broken(silent.local_addr().unwrap(), 1).await.0, "probe-tls-silent");
+    let (id, report) = broken(silent.local_addr().unwrap(), 1).await;
+    assert_eq!((id, report.samples.sent), ("probe-tls-silent", 1));
     assert_eq!(broken(raw(&[22], second).await, 2).await.0, "probe-tls-unfinished");
     assert_eq!(broken(raw(&GARBAGE, Some(Duration::ZERO)).await, 20).await.0, "probe-tls-not-tls");
     broken(raw(&WARNINGS, Some(Duration::ZERO)).await, 20).await;

@@ -1,13 +1,21 @@
 //! UDP sockets that tell who refused a datagram, and which: Linux keeps ICMP errors with their sender and the
 //! destination they concern in the socket's error queue (ip(7), IP_RECVERR), also for sockets without a peer.
+//! Linux only.
 
 use crate::outcome::Reach;
+use nix::errno::Errno;
+use nix::libc::{SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+use tokio::time::timeout;
+
+/// How long a datagram may wait for room in the socket's own queue.
+const QUEUED: Duration = Duration::from_millis(100);
 
 /// Somebody on the way, or this host, would not carry a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +44,7 @@ impl Complaint {
 
     /// Whether the datagram was larger than a link on the way, or this host's own.
     pub fn is_too_big(&self) -> bool {
-        self.errno == nix::errno::Errno::EMSGSIZE as i32
+        self.errno == Errno::EMSGSIZE as i32
     }
 }
 
@@ -89,7 +97,8 @@ pub fn source(remote: SocketAddr, local: Option<IpAddr>) -> io::Result<IpAddr> {
     Ok(socket.local_addr()?.ip())
 }
 
-/// Sends a datagram; a complaint about an earlier one does not stop it.
+/// Sends a datagram; a complaint about an earlier one does not stop it. Waits for room in this host's own queue only
+/// for a moment: the caller's time must not go by here.
 ///
 /// # Errors
 /// What this host itself says against sending, for instance `PermissionDenied` from its own filter.
@@ -101,8 +110,8 @@ pub async fn send(
 ) -> io::Result<()> {
     // An error kept by the socket is reported by the next call, whatever that call is about: ask again once it is read.
     for _ in 0..3 {
-        match socket.send_to(bytes, to).await {
-            Ok(_) => return Ok(()),
+        match soon(socket.send_to(bytes, to)).await {
+            Ok(()) => return Ok(()),
             Err(error) => {
                 let before = complaints.len();
                 drain(socket, complaints);
@@ -120,7 +129,15 @@ pub async fn send(
             }
         }
     }
-    socket.send_to(bytes, to).await.map(|_| ())
+    soon(socket.send_to(bytes, to)).await
+}
+
+/// What is not sent in a moment stands in a queue of this host that is full, which says nothing of the network.
+pub(crate) async fn soon(sending: impl Future<Output = io::Result<usize>>) -> io::Result<()> {
+    match timeout(QUEUED, sending).await {
+        Ok(sent) => sent.map(|_| ()),
+        Err(_) => Err(Errno::ENOBUFS.into()),
+    }
 }
 
 /// What a socket had to say.
@@ -205,8 +222,8 @@ fn one(socket: &UdpSocket) -> io::Result<Complaint> {
         };
         complaint.by = by;
         complaint.errno = i32::try_from(error.ee_errno).unwrap_or_default();
-        // SO_EE_ORIGIN_ICMP and SO_EE_ORIGIN_ICMP6.
-        complaint.icmp = matches!(error.ee_origin, 2 | 3).then_some((error.ee_type, error.ee_code));
+        let is_icmp = matches!(error.ee_origin, SO_EE_ORIGIN_ICMP | SO_EE_ORIGIN_ICMP6);
+        complaint.icmp = is_icmp.then_some((error.ee_type, error.ee_code));
     }
     Ok(complaint)
 }
@@ -214,7 +231,6 @@ fn one(socket: &UdpSocket) -> io::Result<Complaint> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn codes_are_told_apart() {
@@ -226,6 +242,20 @@ mod tests {
         assert_eq!(icmp6(1, 4, by), Some(Reach::Refused(by)));
         assert_eq!(icmp6(1, 1, by), Some(Reach::Prohibited(by)));
         assert_eq!(icmp6(2, 0, by), None);
+    }
+
+    #[test]
+    fn what_this_host_lacks_says_nothing_of_the_network() {
+        for errno in [Errno::ENOBUFS, Errno::ENETDOWN, Errno::EADDRNOTAVAIL, Errno::EINVAL] {
+            let own = Complaint { to: None, by: None, icmp: None, errno: errno as i32 };
+            assert!(matches!(own.reach(), Some(Reach::Undecided(_))), "{errno}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_does_not_hold_us_up() {
+        let sent = soon(std::future::pending()).await.expect_err("never sent");
+        assert!(matches!(crate::outcome::reach_of(&sent), Reach::Undecided(_)));
     }
 
     #[tokio::test]

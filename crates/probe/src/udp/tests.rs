@@ -115,3 +115,48 @@ async fn a_stream_of_answers_ends_with_the_deadline() {
     drop(mute);
     flood.abort();
 }
+
+#[tokio::test]
+async fn a_port_that_was_not_asked_proves_nothing() {
+    let mut asking = Asking::new(&[53, 5000, 9100]);
+    let mut asked = range(host(8), vec![53, 5000, 9100], Duration::from_secs(1));
+    let from = |port| SocketAddr::new(host(8), port);
+    asking.answered(&asked, from(5000), b"!");
+    asking.answered(&asked, from(9100), b"!");
+    assert!(!asking.ports.values().any(|asked| asked.reach == Some(Reach::Passes)));
+    asking.ports.values_mut().for_each(|asked| asked.left(Ok(())));
+    asking.answered(&asked, from(5000), b"!");
+    assert_eq!(asking.ports[&5000].reach, Some(Reach::Passes));
+    asked.payload = vec![1, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    asking.answered(&asked, from(53), &[3, 4, 0x81, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(asking.ports[&53].reach, None);
+    asking.answered(&asked, from(53), &[1, 2, 0x81, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(asking.ports[&53].reach, Some(Reach::Passes));
+}
+
+#[tokio::test]
+async fn what_this_host_could_not_send_is_no_verdict() {
+    let full = || Err(nix::errno::Errno::ENOBUFS.into());
+    let began = Instant::now();
+    let later = began + WAIT * 2;
+    let mut asked = Asked { at: Some(began), ..Asked::default() };
+    asked.left(full());
+    assert!(matches!(asked.settled(None, later), Reach::Undecided(text) if text.id == "probe-own-error"));
+    // Silent only if a datagram left, and had time to be answered.
+    asked.left(Ok(()));
+    assert_eq!(asked.settled(None, later), Reach::Silent);
+    assert_eq!(asked.settled(None, began), Reach::Undecided(Text::new("probe-udp-not-awaited")));
+    asked.left(full());
+    assert_eq!((asked.settled(None, later), asked.sent), (Reach::Silent, 1));
+    assert!(matches!(asked.settled(Some("no socket"), later), Reach::Undecided(_)));
+    let mut filtered = Asked::default();
+    filtered.left(Err(nix::errno::Errno::EPERM.into()));
+    assert_eq!(filtered.settled(None, later), Reach::Prohibited(None));
+}
+
+#[test]
+fn nothing_known_of_any_port_says_why() {
+    let own = Reach::Undecided(Text::new("probe-own-error").arg("detail", "full"));
+    let ports = [(1, own.clone()), (2, own.clone())];
+    assert_eq!(sum(host(9), &ports).reach, own);
+}
