@@ -34,7 +34,7 @@ pub struct Around {
     /// Certificates that count as public roots beside the public ones.
     pub extra_roots: Vec<CertificateDer<'static>>,
     /// Certificates that this host trusts.
-    pub system_roots: Vec<CertificateDer<'static>>,
+    pub system_roots: Arc<[CertificateDer<'static>]>,
     /// A reflector that answers on the ports of a range, and the secret shared with it.
     pub reflector: Option<(IpAddr, [u8; 32])>,
 }
