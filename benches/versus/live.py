@@ -145,6 +145,7 @@ class Lab:
                 env=dict(os.environ, TERM="dumb"),
                 cwd=self.folder,
             )
+        process.log = log
         self.processes.append(process)
         for _ in range(100):
             time.sleep(0.1)
@@ -386,6 +387,8 @@ def scan(lab, limit):
     masscan("far", masscan_block, "1-1000", truth)
     nmap("far", nmap_block, "1-1000", truth)
     lab.stop(line)
+    for word in line.log.read_text().splitlines()[-1:]:
+        print(f"    the line: {word}")
 
     router("accept")
     title("scan: /24 x 1,000 ports, all others refuse")
@@ -545,8 +548,10 @@ def ntp(lab, limit):
 
     costs = [probes(lab, "c", 1, 1, "ntp:10.70.0.1:123") for _ in range(runs)]
     bounds = [cost.number("bound_us") for cost in costs]
-    more = f", bound {statistics.median(bounds):.0f} us"
-    tell("tillgate, 8 samples", costs, [cost.number("offset_us") for cost in costs], more, [("10 us", 10)])
+    offsets = [cost.number("offset_us") for cost in costs]
+    held = sum(abs(offset) <= bound for offset, bound in zip(offsets, bounds))
+    more = f", bound {statistics.median(bounds):.0f} us, kept by {held} of {runs}"
+    tell("tillgate, 8 samples", costs, offsets, more, [("10 us", 10)])
     once = ["chronyd", "-Q", "-t", 20, "-u", "root", "server 10.70.0.1 iburst", "cmdport 0", f"pidfile {lab.folder}/q.pid"]
     costs = [run(lab, "c", once, limit) for _ in range(runs)]
     offsets = [float(found) * 1e6 for cost in costs for found in re.findall(r"wrong by (-?[\d.]+) seconds", cost.output)]
@@ -645,6 +650,7 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 16384) if hard > 0 else 16384, hard))
     wanted = [name for name in SECTIONS if name in args.sections or not args.sections]
     with tempfile.TemporaryDirectory() as name:
+        os.environ["TMPDIR"] = name
         lab = Lab(pathlib.Path(name))
         try:
             if set(wanted) - {"scan"}:
