@@ -5,6 +5,8 @@ What they do: write a policy of N terms for a platform, and look for shadowed te
 N flows and prove it by reading it back; find shadowed rules in any configuration. Prints wall time, memory and ratios.
 
     cargo build --release && benches/versus/versus.py
+
+Live checks (scans, probes, TLS, clocks, SIP) have measurements of their own: `benches/versus/live.py`.
 """
 
 import json

@@ -38,7 +38,7 @@ pub struct Around {
     /// Certificates that count as public roots beside the public ones.
     pub extra_roots: Vec<CertificateDer<'static>>,
     /// Certificates that this host trusts.
-    pub system_roots: Vec<CertificateDer<'static>>,
+    pub system_roots: Arc<[CertificateDer<'static>]>,
     /// Whether time servers are asked for authenticated time (NTS) as well.
     pub nts: bool,
     /// A reflector that answers on the ports of a range, and the secret shared with it.

@@ -22,12 +22,16 @@ pub fn run(args: &Reflect, environment: &Environment, output: &mut Output<'_>) -
         Ok(runtime) => runtime,
         Err(error) => return output.fail(&Text::new("probe-error").arg("detail", error)),
     };
+    let count = ports.len() + tcp.len();
+    let reflector = Reflector { bind: args.bind, ports, tcp, until, secret };
+    if let Err(problem) = reflector.check(now()) {
+        return output.fail(&text_of(&problem));
+    }
     let text = Text::new("reflect-begins")
         .arg("address", args.bind)
-        .num("ports", ports.len() + tcp.len())
+        .num("ports", count)
         .arg("until", live::time(until as i64));
     output.note(&text);
-    let reflector = Reflector { bind: args.bind, ports, tcp, until, secret };
     // It ends by itself.
     match runtime.block_on(reflector.serve(now, std::future::pending())) {
         Ok(tally) => {

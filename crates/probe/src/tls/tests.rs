@@ -101,7 +101,7 @@ fn probe(address: SocketAddr) -> Handshake {
         expect: Expect::Public,
         pins: Vec::new(),
         extra_roots: Vec::new(),
-        system_roots: Vec::new(),
+        system_roots: [].into(),
         now: NOW,
         samples: 1,
         deadline: Duration::from_secs(30),
@@ -145,7 +145,7 @@ async fn interception_is_a_verdict() {
     let authority = Authority::new("Box CA");
     let address = server(authority.sign(&[NAME], [2024, 2027]), &rustls::version::TLS13, &[]).await;
     let mut asked = probe(address);
-    asked.system_roots = vec![authority.der.clone()];
+    asked.system_roots = [authority.der.clone()].into();
     let report = check(&asked).await;
     assert_eq!(report.reach, Reach::Passes);
     assert_eq!(ids(&report), [("tls-intercepted", "probe-tls-intercepted", true)]);
@@ -248,7 +248,7 @@ async fn unknown_issuers_fail_unless_they_are_expected() {
         let address = server((vec![der.clone()], private), &rustls::version::TLS12, &[]).await;
         assert_eq!(ids(&check(&probe(address)).await), [("tls-failed", "probe-tls-self-signed", true)]);
         // Put into the host's store as it is: this host would trust it.
-        let known = Handshake { system_roots: vec![der], ..probe(address) };
+        let known = Handshake { system_roots: [der].into(), ..probe(address) };
         assert_eq!(ids(&check(&known).await), [("tls-intercepted", "probe-tls-intercepted", true)]);
     }
 }

@@ -90,7 +90,7 @@ async fn a_cut_attempt_is_no_lost_one() {
 async fn what_is_spoken_inside_comes_with_its_judgement() {
     let authority = Authority::new("Box CA");
     let address = server(authority.sign(&[NAME], [2024, 2027]), &rustls::version::TLS13, &[b"sip"]).await;
-    let asked = Handshake { system_roots: vec![authority.der.clone()], ..probe(address) };
+    let asked = Handshake { system_roots: vec![authority.der.clone()].into(), ..probe(address) };
     let (mut stream, here, report) = secure(&asked).await.unwrap();
     assert!(here.ip().is_loopback() && stream.write_all(b"OPTIONS").await.is_ok());
     assert_eq!((report.reach.clone(), word(&report, "trust")), (Reach::Passes, "system"));
