@@ -336,3 +336,4 @@ probe-udp-not-awaited = gefragt, aber die Zeit reichte nicht, um auf eine Antwor
 probe-reflect-cut = die Verbindung kommt zustande und wird zweimal abgebrochen: der Reflektor ist vielleicht ausgelastet, oder jemand unterwegs bricht sie ab
 probe-ntp-not-awaited = { $server }: gefragt, aber die Zeit reichte nicht, um auf eine Antwort zu warten
 probe-ntp-impossible = { $server }: will für seine Antworten länger gebraucht haben, als sie insgesamt unterwegs waren; eine der Uhren wird gerade gestellt, oder seine Zeit ist falsch
+check-address-gone = dieser Rechner hat seine Adresse { $address } während der Messung verloren: nichts davon zählt

@@ -312,3 +312,4 @@ probe-udp-not-awaited = asked, but there was no time to wait for a reply
 probe-reflect-cut = the connection comes about and is cut off, twice: the reflector may be full, or somebody on the way cuts it
 probe-ntp-not-awaited = { $server }: asked, but there was no time to wait for an answer
 probe-ntp-impossible = { $server }: says that it took longer over its answers than they were under way in all; one of the clocks is being set, or its time is wrong
+check-address-gone = this host has lost its address { $address } while it was measuring: nothing of it counts

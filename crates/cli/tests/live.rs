@@ -195,7 +195,8 @@ fn a_sign_in_page_answers() {
     let make = |shop: &mut Shop| {
         shop.nft("table ip portal { chain in { type nat hook prerouting priority dstnat; iifname \"pos\" tcp dport 80 dnat to 203.0.113.31:80;\n}\n}\n");
     };
-    let expected = [("captive-portal", "portal.hotel.example")];
+    let expected =
+        [("captive-portal", "portal.hotel.example"), ("optional-unreachable", "portal.hotel.example")];
     fault(make, "", 1, &expected);
 }
 
@@ -340,6 +341,58 @@ fn two_addresses_are_measured_one_at_a_time() {
     assert_eq!((code, &value["host"]["addresses"]), (1, &serde_json::json!(["10.17.20.12"])), "{value:#}");
     let foreign = shop.run("pos", "--address 10.17.20.99");
     assert_eq!(foreign.status.code(), Some(2), "{foreign:?}");
+}
+
+#[test]
+fn a_measuring_host_counts_as_the_terminals_do() {
+    let mut shop = Shop::new();
+    let probe = "[[site.device]]\nname = \"meter\"\nkind = \"probe\"\nsegment = \"pos\"\naddress = \"10.17.20.77\"\nuntil = 2026-12-31\n";
+    shop.declare(probe);
+    shop.on("pos", "ip addr del 10.17.20.11/24 dev eth0");
+    shop.on("pos", "ip addr add 10.17.20.77/24 dev eth0");
+    shop.on("pos", "ip route add default via 10.17.20.1");
+    let (code, value) = shop.check("pos", QUICK);
+    only(&value, &[]);
+    assert_eq!((code, &value["host"]["device"]), (0, &Json::from("meter")), "{value:#}");
+    shop.before("tcp dport 443 drop");
+    let (code, value) = shop.check("pos", QUICK);
+    only(&value, &[("port-unreachable", "no answer")]);
+    assert_eq!(code, 1, "{value:#}");
+}
+
+#[test]
+fn an_address_that_goes_midway_is_told() {
+    let mut shop = Shop::new();
+    shop.before("udp dport 123 drop");
+    let space = shop.space("pos");
+    shop.answer("fw", move |_| {
+        std::thread::sleep(Duration::from_millis(1500));
+        let gone = ["-n", &space, "addr", "del", "10.17.20.11/24", "dev", "eth0"];
+        assert!(std::process::Command::new("ip").args(gone).status().unwrap().success());
+    });
+    let gone = shop.run("pos", QUICK);
+    assert_eq!(gone.status.code(), Some(2), "{gone:?}");
+    assert!(String::from_utf8_lossy(&gone.stderr).contains("10.17.20.11"), "{gone:?}");
+}
+
+#[test]
+fn a_till_reaches_its_terminal_under_the_vendors_own_authority() {
+    let mut shop = Shop::new();
+    let folder = shop.folder.display().to_string();
+    let text = format!(
+        "daemon off; user root; master_process off; pid {folder}/t.pid; error_log {folder}/t.log;\nevents {{}}\nhttp {{ access_log off; server {{ listen 10.17.20.11:12345 ssl; ssl_certificate {folder}/proxy.pem; ssl_certificate_key {folder}/proxy.key; }} }}\n"
+    );
+    std::fs::write(shop.path("terminal.conf"), text).unwrap();
+    let file = shop.path("terminal.conf");
+    shop.start("terminal", "pos", &["nginx", "-e", "stderr", "-c", file.to_str().unwrap()]);
+    std::thread::sleep(Duration::from_millis(500));
+    let (code, value) = shop.check("office", &format!("{QUICK} --as till-pc"));
+    let probe =
+        value["probes"].as_array().unwrap().iter().find(|p| p["service"] == "12345/tcp").unwrap().clone();
+    assert_eq!(probe["reach"], "passes", "{value:#}");
+    assert!(probe["details"]["issuer"].as_str().unwrap().contains("Lab other"), "{probe:#}");
+    assert!(found(&value).iter().all(|(id, _)| !id.starts_with("tls-")), "{value:#}");
+    assert_eq!(code, 0, "{value:#}");
 }
 
 #[test]

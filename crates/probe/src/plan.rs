@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use tillgate_catalog::{Confidence, Destination, Encryption, Library, Probe, Profile, Requirement, Service};
-use tillgate_intent::{Flow, Intent, Path, Side};
+use tillgate_catalog::{
+    Confidence, Destination, Encryption, Level, Library, Probe, Profile, Requirement, Service,
+};
+use tillgate_intent::{Flow, Intent, Path, Reason, Side};
 use tillgate_model::{Family, Protocol, Ranges, address_bits, address_from_bits, public_ranges};
 
 /// Somebody to ask.
@@ -154,7 +156,7 @@ pub fn tasks(intent: &Intent, library: &Library, place: &Place) -> Vec<Task> {
             targets,
             encryption: row.map_or(Encryption::Unknown, |r| r.encryption),
             disputed: flow.disputed || row.is_some_and(is_unconfirmed),
-            optional: !flow.needed && !flow.disputed,
+            optional: is_optional(flow),
             alternatives: kind == Probe::Ntp,
             destination: flow.destination.clone(),
             devices: Vec::new(),
@@ -217,6 +219,15 @@ pub fn of_vendor(rows: &[Requirement], resolvers: &[IpAddr], profile: Profile) -
         }
     }
     out
+}
+
+/// Whether payments work without a flow. What a measuring host stands in for weighs as much as for the terminals.
+fn is_optional(flow: &Flow) -> bool {
+    let stands_in = flow.reasons.iter().any(|r| matches!(r, Reason::Probe { .. }));
+    match stands_in {
+        true => flow.level == Some(Level::Recommended),
+        false => !flow.needed && !flow.disputed,
+    }
 }
 
 /// How an exception is measured, which says a port and no service: by what stands at that port (IANA's registry).

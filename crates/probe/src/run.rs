@@ -7,9 +7,11 @@ use crate::nts;
 use crate::outcome::{Reach, Report};
 use crate::plan::{Target, Task};
 use crate::reflect;
+use crate::segment;
 use crate::sip::{self, Transport};
 use crate::tcp::{self, Connect};
 use crate::tls::{self, CertificateDer, Expect, Handshake};
+use crate::udp;
 use rustls::RootCertStore;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -195,7 +197,11 @@ fn jobs(task: &Task, around: &Around) -> Result<Vec<Job>, Text> {
         Probe::None => return Err(Text::new("check-not-measurable")),
         Probe::Dhcp => return Err(Text::new("check-dhcp")),
         Probe::Udp => match &around.reflector {
-            None => return Err(Text::new("check-no-reflector").arg("ports", ports)),
+            // Without a reflector the hosts themselves say what they say: an answer, a refusal, or nothing.
+            None if task.targets.is_empty() => {
+                return Err(Text::new("check-no-reflector").arg("ports", ports));
+            }
+            None => task.targets.iter().map(|t| Job { target: Some(t.clone()), transport: None }).collect(),
             Some((address, _)) if !task.destination.contains(address_bits(*address)) => {
                 return Err(Text::new("check-reflector-elsewhere").arg("address", address));
             }
@@ -309,17 +315,18 @@ async fn ask(
             dns::check(&dns::Ask { resolver: server, names, samples, deadline, local }).await
         }
         Probe::Http => {
+            let resolve = |host: String| async move { resolve(&host, task.family, around).await.ok() };
             let fetch = Fetch {
                 address: server,
                 host: name.to_string(),
                 path: "/".into(),
                 expect: Page::Any,
-                follow: 0,
+                follow: MOST_REDIRECTS,
                 samples,
                 deadline,
                 local,
             };
-            http::fetch(&fetch, |_: String| async { None }).await
+            http::fetch(&fetch, resolve).await
         }
         Probe::Sip => {
             let transport = transport.unwrap_or(Transport::Udp);
@@ -330,6 +337,16 @@ async fn ask(
                 _ => sip::check(&options).await,
             }
         }
+        Probe::Udp => {
+            let ports = ports_of(task);
+            let payload = match ports.as_slice() {
+                [port] => segment::question(*port),
+                _ => Vec::new(),
+            };
+            udp::check(&udp::Range { server: server.ip(), ports, payload, deadline, local }).await.report
+        }
+        // A terminal's own service is encrypted under its vendor's authority.
+        Probe::Tcp if task.encryption == Encryption::TlsPrivate => secured(task, server, name, around).await,
         Probe::Tls => secured(task, server, name, around).await,
         _ => tcp::check(&Connect { address: server, samples, deadline, local, device: None }).await,
     }
@@ -337,6 +354,8 @@ async fn ask(
 
 /// A handshake, and what the server accepts beside it.
 async fn secured(task: &Task, server: SocketAddr, name: &str, around: &Around) -> Report {
+    // Of a host that only its address is known of, no name can be expected.
+    let name = if name.parse::<IpAddr>().is_ok() { "" } else { name };
     let handshake = Handshake { expect: expected(task), ..handshake(server, name, around) };
     match handshake.expect {
         // Inside the shop only the vendor's device answers: what else it would accept is its own matter.
@@ -392,14 +411,7 @@ async fn voice(task: &Task, mut options: sip::Options, around: &Around) -> Repor
 /// The ports of a range, by the reflector.
 async fn reflected(task: &Task, around: &Around) -> Report {
     let Some((server, secret)) = &around.reflector else { return Report::of(Reach::Silent) };
-    let ports: Vec<u16> = task
-        .ports
-        .as_slice()
-        .iter()
-        .flat_map(|(lo, hi)| *lo..=*hi)
-        .filter_map(|p| u16::try_from(p).ok())
-        .take(MOST_PORTS)
-        .collect();
+    let ports = ports_of(task);
     match task.protocol {
         Protocol::TCP => {
             reflect::range_tcp(*server, &ports, secret, around.deadline, around.local(*server)).await.report
@@ -408,8 +420,15 @@ async fn reflected(task: &Task, around: &Around) -> Report {
     }
 }
 
-/// A reflector is asked for so many ports of a range.
+/// So many ports of a range are asked.
 const MOST_PORTS: usize = 4096;
+/// A page that leads farther leads nowhere.
+const MOST_REDIRECTS: u8 = 3;
+
+fn ports_of(task: &Task) -> Vec<u16> {
+    let all = task.ports.as_slice().iter().flat_map(|(lo, hi)| *lo..=*hi);
+    all.filter_map(|p| u16::try_from(p).ok()).take(MOST_PORTS).collect()
+}
 
 /// The public roots, and those that count as such.
 fn roots(around: &Around) -> Arc<RootCertStore> {

@@ -227,7 +227,7 @@ pub async fn run(attempts: &[Attempt], place: &Place, deadline: Duration) -> Vec
 
 /// What makes a service on this port answer: a DNS question for the root's name servers (RFC 1035), an NTP request
 /// (RFC 5905), an SNMP read of the system's description by the community everybody tries (RFC 1901).
-fn question(port: u16) -> Vec<u8> {
+pub(crate) fn question(port: u16) -> Vec<u8> {
     match port {
         53 => vec![0x74, 0x67, 0x01, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1],
         123 => std::iter::once(0x23).chain([0; 47]).collect(),

@@ -274,6 +274,7 @@ impl Work<'_> {
         if args.watch || args.every.is_some() {
             return live::watch(args, self.clock, output, |output| {
                 let (lines, findings) = self.once(runtime, output);
+                self.still_here(output)?;
                 let verdict = self.verdict(&lines, &findings, args);
                 if let Some(path) = &args.metrics {
                     live::metrics(path, self.site, &lines, &findings, (self.clock)(), output)?;
@@ -283,6 +284,7 @@ impl Work<'_> {
             });
         }
         let (lines, findings) = self.once(runtime, output);
+        self.still_here(output)?;
         self.tell(&lines, &findings, args, output)
     }
 
@@ -307,6 +309,15 @@ impl Work<'_> {
         bar.finish_and_clear();
         let findings = judge::judge(&self.tasks, &probed, &looks, self.standing);
         (live::lines(&self.tasks, &probed, &looks), findings)
+    }
+
+    /// What was measured from an address that this host no longer has says nothing.
+    fn still_here(&self, output: &mut Output<'_>) -> Result<()> {
+        let now = local::host().map(|host| own_addresses(&host)).unwrap_or_default();
+        match self.around.local.iter().find(|own| !now.contains(own)) {
+            Some(gone) => output.fail(&Text::new("check-address-gone").arg("address", gone)),
+            None => Ok(()),
+        }
     }
 
     fn tell(&self, lines: &[Line], findings: &[Finding], args: &Check, output: &mut Output<'_>) -> Result {

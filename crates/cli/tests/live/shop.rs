@@ -255,13 +255,22 @@ impl Shop {
         std::thread::sleep(Duration::from_millis(1200));
     }
 
+    /// Declares more in the site, and loads the firewall written for it.
+    pub fn declare(&mut self, more: &str) {
+        let text = ESTATE.replacen("[[site.exception]]", &format!("{more}[[site.exception]]"), 1);
+        std::fs::write(self.path("estate.toml"), text).unwrap();
+        let rendered = self.render();
+        self.nft(&rendered);
+    }
+
     fn render(&self) -> String {
         let estate = self.path("estate.toml");
         let arguments = ["render", "shop", "--estate", estate.to_str().unwrap(), "--now", "2026-11-25"];
         run(env!("CARGO_BIN_EXE_tillgate"), &arguments, "")
     }
 
-    fn space(&self, name: &str) -> String {
+    /// A namespace's full name.
+    pub fn space(&self, name: &str) -> String {
         format!("{}-{name}", self.prefix)
     }
 
