@@ -91,6 +91,8 @@ pub enum Command {
     Scan(Scan),
     /// Answer the datagrams of a check on a range of ports, from outside the shop
     Reflect(Reflect),
+    /// What firewalls logged, summed up or line by line
+    Logs(Logs),
     /// List, show, check and compare catalogues
     Catalog(Catalog),
 }
@@ -416,6 +418,16 @@ fn duration(text: &str) -> Result<Duration, String> {
         Ok(n) if n > 0.0 && n * seconds <= 366.0 * 86_400.0 => Ok(Duration::from_secs_f64(n * seconds)),
         _ => Err("30s, 5m, 24h, 2d".into()),
     }
+}
+
+#[derive(Args, Debug)]
+pub struct Logs {
+    /// Log files, or - for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// One JSON object for each line that was read
+    #[arg(long)]
+    pub normalize: bool,
 }
 
 #[derive(Args, Debug)]

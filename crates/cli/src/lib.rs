@@ -116,6 +116,7 @@ pub fn run(
         Command::Check(a) => commands::check::run(a, &cli.global, environment, input, &mut output),
         Command::Scan(a) => commands::scan::run(a, &cli.global, environment, input, &mut output),
         Command::Reflect(a) => commands::reflect::run(a, environment, &mut output),
+        Command::Logs(a) => commands::logs::run(a, input, &mut output),
         Command::Catalog(a) => commands::catalog::run(a, &cli.global, environment, input, &mut output),
     };
     let code = result.unwrap_or_else(|failed| failed.0);

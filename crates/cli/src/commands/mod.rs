@@ -7,6 +7,7 @@ pub mod explain;
 mod fleet;
 pub mod init;
 mod live;
+pub mod logs;
 mod patch;
 pub mod plan;
 pub mod reflect;
