@@ -1,5 +1,6 @@
 //! Pieces that every format has: numbers, addresses, protocols, words between quotes.
 
+use memchr::memchr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use tillgate_model::Protocol;
 
@@ -57,6 +58,40 @@ pub fn protocol(bytes: &[u8]) -> Option<Protocol> {
         (b"udplite", 136),
     ];
     names.iter().find(|(name, _)| bytes.eq_ignore_ascii_case(name)).map(|(_, n)| Protocol(*n))
+}
+
+/// The words of a text, without the blanks.
+#[derive(Clone)]
+pub struct Words<'a>(pub &'a [u8]);
+
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let start = self.0.iter().position(|b| *b != b' ')?;
+        let rest = &self.0[start..];
+        let end = memchr(b' ', rest).unwrap_or(rest.len());
+        self.0 = &rest[end..];
+        Some(&rest[..end])
+    }
+}
+
+impl<'a> Words<'a> {
+    /// The word behind the one looked for; a line has no more than some dozens.
+    pub fn after(&mut self, word: &[u8]) -> Option<&'a [u8]> {
+        self.leading(48).find(|w| *w == word)?;
+        self.next()
+    }
+
+    /// As `after`, but nothing is taken where the word is not found.
+    pub fn peek_after(&self, word: &[u8]) -> Option<&'a [u8]> {
+        self.clone().after(word)
+    }
+
+    /// At most so many of the next words.
+    pub fn leading(&mut self, most: usize) -> std::iter::Take<&mut Self> {
+        self.by_ref().take(most)
+    }
 }
 
 #[cfg(test)]

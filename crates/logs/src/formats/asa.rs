@@ -9,7 +9,7 @@ mod tests;
 
 use super::icmp;
 use crate::record::{Line, Record, Verdict};
-use crate::text;
+use crate::text::{self, Words};
 use memchr::memchr;
 use std::net::IpAddr;
 use tillgate_model::Protocol;
@@ -156,39 +156,6 @@ fn port(bytes: &[u8]) -> Option<u16> {
         b"sip" => 5060,
         _ => return None,
     })
-}
-
-/// The words of a text, without the blanks.
-#[derive(Clone)]
-struct Words<'a>(&'a [u8]);
-
-impl<'a> Iterator for Words<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let start = self.0.iter().position(|b| *b != b' ')?;
-        let rest = &self.0[start..];
-        let end = memchr(b' ', rest).unwrap_or(rest.len());
-        self.0 = &rest[end..];
-        Some(&rest[..end])
-    }
-}
-
-impl<'a> Words<'a> {
-    /// The word behind the one looked for; a line has no more than some dozens.
-    fn after(&mut self, word: &[u8]) -> Option<&'a [u8]> {
-        self.leading(48).find(|w| *w == word)?;
-        self.next()
-    }
-
-    /// As `after`, but nothing is taken where the word is not found.
-    fn peek_after(&self, word: &[u8]) -> Option<&'a [u8]> {
-        self.clone().after(word)
-    }
-
-    fn leading(&mut self, most: usize) -> std::iter::Take<&mut Self> {
-        self.by_ref().take(most)
-    }
 }
 
 /// A flow from its two ends, or why there is none.

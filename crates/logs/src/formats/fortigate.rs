@@ -1,7 +1,8 @@
 //! FortiGate: traffic and UTM logs, key=value and CEF ("FortiOS Log Message Reference").
 
 use super::clock::{of_day, zone};
-use super::flow::{flow, is_answer};
+use super::flow::flow;
+use super::icmp;
 use super::pairs::{Cef, Pairs};
 use crate::record::{Line, Record, Verdict};
 use crate::text::{address, number, port, protocol};
@@ -143,7 +144,7 @@ impl<'a> Said<'a> {
             } else {
                 1
             },
-            is_reply: icmp_type(self.service).is_some_and(|kind| is_answer(protocol, kind)),
+            is_reply: icmp_type(self.service).is_some_and(|kind| icmp::answers(protocol, kind)),
             ..Record::new(verdict)
         })
     }

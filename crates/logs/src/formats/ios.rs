@@ -8,7 +8,7 @@ mod tests;
 
 use super::icmp;
 use crate::record::{Line, Record, Verdict};
-use crate::text;
+use crate::text::{self, Words};
 use memchr::memchr;
 use std::net::IpAddr;
 use tillgate_model::Protocol;
@@ -54,22 +54,6 @@ fn mark(message: &[u8]) -> Option<(&[u8], &[u8])> {
         }
     }
     None
-}
-
-/// The words of a text, without the blanks.
-#[derive(Clone)]
-struct Words<'a>(&'a [u8]);
-
-impl<'a> Iterator for Words<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let start = self.0.iter().position(|b| *b != b' ')?;
-        let rest = &self.0[start..];
-        let end = memchr(b' ', rest).unwrap_or(rest.len());
-        self.0 = &rest[end..];
-        Some(&rest[..end])
-    }
 }
 
 /// `access-list logging rate-limited or missed 5 packets`.

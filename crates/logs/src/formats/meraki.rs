@@ -2,7 +2,8 @@
 //! (Meraki documentation, "Syslog Event Types and Log Samples".)
 
 use super::clock::of_epoch;
-use super::flow::{flow, is_answer};
+use super::flow::flow;
+use super::icmp;
 use super::pairs::Pairs;
 use crate::record::{Line, Record, Time, Verdict};
 use crate::text::{address, number, port, protocol};
@@ -53,7 +54,7 @@ pub fn read(message: &[u8]) -> Line<'_> {
         destination: address(destination),
         destination_port: port(destination_port),
         rule: Some(pattern).filter(|p| !p.is_empty()),
-        is_reply: number(icmp_type).is_some_and(|kind| is_answer(protocol, kind)),
+        is_reply: number(icmp_type).is_some_and(|kind| icmp::answers(protocol, kind)),
         ..Record::new(verdict(word, pattern, decision))
     })
 }

@@ -8,6 +8,7 @@ pub mod prefix;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use super::icmp;
 use crate::record::{Line, Record, Verdict};
 use crate::text;
 use memchr::{memchr, memmem};
@@ -260,9 +261,5 @@ fn walk<'a>(body: &'a [u8], record: &mut Record<'a>) -> Result<bool, &'static st
 
 /// Whether an ICMP type, in decimal, answers a request or reports an error (RFC 792, RFC 4443).
 pub(crate) fn is_answer(protocol: Protocol, kind: &[u8]) -> bool {
-    match (protocol, text::number(kind)) {
-        (Protocol::ICMP, Some(kind)) => matches!(kind, 0 | 3 | 4 | 5 | 11 | 12 | 14 | 16 | 18),
-        (Protocol::ICMPV6, Some(kind)) => matches!(kind, 1..=4 | 129),
-        _ => false,
-    }
+    text::number(kind).is_some_and(|kind| icmp::answers(Some(protocol), kind))
 }

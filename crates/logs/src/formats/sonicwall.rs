@@ -2,7 +2,8 @@
 //! ("SonicOS Log Events Reference Guide", Index of Syslog Tag Field Description.)
 
 use super::clock::of_stamp;
-use super::flow::{flow, is_answer};
+use super::flow::flow;
+use super::icmp;
 use super::pairs::{Cef, Pairs};
 use crate::record::{Line, Record, Verdict};
 use crate::text::{address, number, port, protocol};
@@ -138,7 +139,7 @@ impl<'a> Said<'a> {
             rule: some(self.rule),
             input: input.or(some(self.input)),
             output: output.or(some(self.output)),
-            is_reply: icmp_type.is_some_and(|kind| is_answer(protocol, kind)),
+            is_reply: icmp_type.is_some_and(|kind| icmp::answers(protocol, kind)),
             ..Record::new(self.verdict())
         })
     }

@@ -2,7 +2,8 @@
 //! ("Sophos Firewall Syslog Guide", log types; UTM 9: the packet filter's log lines of `ulogd`.)
 
 use super::clock::{of_day, of_stamp, zone};
-use super::flow::{flow, is_answer};
+use super::flow::flow;
+use super::icmp;
 use super::pairs::Pairs;
 use crate::record::{Line, Record, Time, Verdict};
 use crate::text::{address, number, port, protocol};
@@ -143,7 +144,7 @@ impl<'a> Said<'a> {
             rule: some(self.rule),
             input: some(self.input).or(some(self.input_zone)),
             output: some(self.output).or(some(self.output_zone)),
-            is_reply: number(self.icmp_type).is_some_and(|kind| is_answer(protocol, kind)),
+            is_reply: number(self.icmp_type).is_some_and(|kind| icmp::answers(protocol, kind)),
             ..Record::new(verdict)
         }
     }

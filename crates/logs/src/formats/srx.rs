@@ -7,7 +7,7 @@ mod tests;
 
 use super::icmp;
 use crate::record::{Line, Record, Verdict};
-use crate::text;
+use crate::text::{self, Words};
 use memchr::{memchr, memmem};
 use std::net::IpAddr;
 use tillgate_model::Protocol;
@@ -125,22 +125,6 @@ fn finish<'a>(mut record: Record<'a>, kind: Option<u64>) -> Line<'a> {
         record.destination_port = None;
     }
     Line::Flow(record)
-}
-
-/// The words of a text, without the blanks.
-#[derive(Clone)]
-struct Words<'a>(&'a [u8]);
-
-impl<'a> Iterator for Words<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let start = self.0.iter().position(|b| *b != b' ')?;
-        let rest = &self.0[start..];
-        let end = memchr(b' ', rest).unwrap_or(rest.len());
-        self.0 = &rest[end..];
-        Some(&rest[..end])
-    }
 }
 
 /// `session created a/p->b/p service a/p->b/p rule rule 6 policy zone zone …`.

@@ -71,3 +71,17 @@ pub fn batter(lines: &[&str], read: impl Fn(&[u8])) {
         read(&line);
     }
 }
+
+/// Lines and what each says, in the form of [`told`]: every one is the format's own and read so, and no change of them
+/// makes the reader panic.
+pub fn shapes(lines: &[(&str, &str)], is_mine: fn(&[u8]) -> bool, read: for<'a> fn(&'a [u8]) -> Line<'a>) {
+    for (line, meaning) in lines {
+        assert!(is_mine(line.as_bytes()), "{line}");
+        assert_eq!(told(&read(line.as_bytes())), *meaning, "{line}");
+    }
+    let lines: Vec<&str> = lines.iter().map(|(line, _)| *line).collect();
+    batter(&lines, |line| {
+        is_mine(line);
+        read(line);
+    });
+}

@@ -2,7 +2,8 @@
 //! ("Fireware Log Message Catalog", Traffic; help centre, "Read a Log Message".)
 
 use super::clock::of_stamp;
-use super::flow::{flow, is_answer};
+use super::flow::flow;
+use super::icmp;
 use super::pairs::Pairs;
 use crate::record::{Line, Record, Time, Verdict};
 use crate::text::{address, number, port, protocol};
@@ -53,7 +54,7 @@ pub fn read(message: &[u8]) -> Line<'_> {
         let mut pairs = Pairs::of(words.rest).filter(|_| is_icmp);
         pairs.find(|(key, _)| *key == b"type").and_then(|(_, value)| number(value))
     });
-    record.is_reply = icmp_type.is_some_and(|kind| is_answer(record.protocol, kind));
+    record.is_reply = icmp_type.is_some_and(|kind| icmp::answers(record.protocol, kind));
     record.rule = policy(words.rest);
     flow(record)
 }

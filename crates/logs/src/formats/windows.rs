@@ -2,7 +2,8 @@
 //! (Microsoft, "Interpreting the Windows Firewall log".)
 
 use super::clock::of_day;
-use super::flow::{flow, is_answer};
+use super::flow::flow;
+use super::icmp;
 use crate::record::{Line, Record, Verdict};
 use crate::text::{address, number, port, protocol};
 
@@ -53,7 +54,7 @@ pub fn read_by<'a>(columns: &Columns, line: &'a [u8]) -> Line<'a> {
         source_port: port(source_port),
         destination: address(without_zone(destination)),
         destination_port: port(destination_port),
-        is_reply: number(icmp_type).is_some_and(|kind| is_answer(protocol, kind)),
+        is_reply: number(icmp_type).is_some_and(|kind| icmp::answers(protocol, kind)),
         ..Record::new(verdict)
     })
 }

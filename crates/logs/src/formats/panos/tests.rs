@@ -1,7 +1,7 @@
 //! Lines written after the vendor's manual.
 
 use super::{is_mine, read};
-use crate::formats::tried::{batter, told};
+use crate::formats::tried::shapes;
 
 const LINES: &[(&str, &str)] = &[
     (
@@ -72,20 +72,8 @@ fn its_own_clock() {
 }
 
 #[test]
-fn every_shape() {
-    for (line, meaning) in LINES {
-        assert!(is_mine(line.as_bytes()), "{line}");
-        assert_eq!(told(&read(line.as_bytes())), *meaning, "{line}");
-    }
-}
-
-#[test]
-fn any_bytes() {
-    let lines: Vec<&str> = LINES.iter().map(|(line, _)| *line).collect();
-    batter(&lines, |line| {
-        is_mine(line);
-        read(line);
-    });
+fn every_shape_and_any_bytes() {
+    shapes(LINES, is_mine, read);
 }
 
 #[test]
