@@ -300,9 +300,12 @@ impl Work<'_> {
         let around = Around { now: (self.clock)(), ..self.around.clone() };
         let (probed, looks) = runtime.block_on(async {
             let probed = run::run(&self.tasks, &around, |_| bar.inc(1)).await;
-            // Probes name their tasks by index, which the whole list does not share.
-            let tasks = if self.tasks.len() == self.all.len() { &self.tasks } else { &self.all };
-            let known = if self.tasks.len() == self.all.len() { &probed[..] } else { &[] };
+            // Where no secured destination was measured, one of those that were not asked for is looked at.
+            let is_secured = |task: &Task| task.kind == Probe::Tls;
+            let (tasks, known) = match self.tasks.iter().any(is_secured) {
+                true => (&self.tasks, &probed[..]),
+                false => (&self.all, &[][..]),
+            };
             let looks = surroundings::look(tasks, known, &around, self.host, &self.wanted).await;
             (probed, looks)
         });
